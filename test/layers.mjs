@@ -15,6 +15,7 @@ const FLOW = [
   'templates',
   'upstream',
   'gateway',
+  'ledger',
   'pool',
   'devices',
   'practice',
@@ -46,6 +47,7 @@ const layerOf = (path) => {
   if (path.startsWith('src-main/electron/')) return 'electron';
   if (path.startsWith('src-main/headless/')) return 'headless';
   if (path.startsWith('src-main/')) return 'engine';
+  if (path.startsWith('native/')) return 'native';
   return 'renderer';
 };
 const serviceOf = (path) => path.match(/^src-main\/services\/([^/]+)\//)?.[1];
@@ -71,6 +73,9 @@ export function judge(from, target, type = false) {
   const other = layerOf(to);
   if (layer === 'core') return other === 'core' ? undefined : 'core imports only core';
   if (layer === 'services') {
+    // native/ brings and probes the node: the service uses the same code as the set-up and the packaging.
+    if (other === 'native')
+      return serviceOf(from) === 'node' || type ? undefined : 'of the services only node imports native';
     if (other !== 'core' && other !== 'services') return 'services import only core and services';
     const mine = serviceOf(from);
     const theirs = serviceOf(to);

@@ -1,7 +1,8 @@
 import type { Network } from '../../core/bitcoin/network.ts';
 import type { ChildState } from '../../core/supervision/machine.ts';
 
-export type NodeFlavour = 'core' | 'knots';
+/** `other` is any program that answers as a node but is neither; it is accepted on regtest only. */
+export type NodeFlavour = 'core' | 'knots' | 'other';
 /** Where the binary came from, in the order they are tried. */
 export type BinaryOrigin = 'named' | 'path' | 'bundled' | 'cache' | 'downloaded' | 'debian';
 

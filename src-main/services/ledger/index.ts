@@ -1,0 +1,1 @@
+export { Ledger, type LedgerOptions, type LedgerTotals, type Range } from './ledger.ts';

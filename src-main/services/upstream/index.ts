@@ -1,0 +1,12 @@
+export {
+  FINAL_DEPTH,
+  createBlockKeeper,
+  type BlockKeeper,
+  type BlockKeeperOptions,
+  type FoundBlock,
+  type KeeperProblem,
+  type KeptBlock,
+} from './keeper.ts';
+export { createChainLookup, type ChainLookup } from './lookup.ts';
+export { JOBS_KEPT, createSoloUpstream, type SoloUpstream, type SoloUpstreamOptions, type UpstreamProblem } from './solo.ts';
+export type { Finder, Upstream } from './types.ts';

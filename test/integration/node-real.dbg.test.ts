@@ -1,0 +1,30 @@
+import { test } from 'vitest';
+import { DEFAULT_SETTINGS } from '../../src-main/core/api/settings.ts';
+import { NodeWorld, isKind, pidOf, until } from '../fixtures/node-world.ts';
+const binary = JSON.parse(process.env['ADIT_TEST_NODE'] ?? '{}');
+for (let k = 0; k < 25; k += 1)
+  test(`k${k}`, { timeout: 60000 }, async () => {
+    const world = new NodeWorld();
+    const buf: string[] = [];
+    const D = (m: string) => buf.push(`${performance.now().toFixed(0)} ${m}`);
+    const log = { debug() {}, info: (m: string, d: unknown) => D(`${m} ${JSON.stringify(d).slice(0, 200)}`), warn: (m: string) => D(m), error: (m: string) => D(m) };
+    const node = world.service({ binary: async () => ({ ok: true, binary, tried: [] }), settings: { ...DEFAULT_SETTINGS.node, dbCacheMiB: 16, pruneMiB: 0 }, log });
+    const t = setTimeout(() => process.stderr.write(`HANG ${buf.join('\n')}\n${JSON.stringify(node.snapshot())}\n${node.log().slice(-15).join('\n')}\n`), 8000);
+    await node.start();
+    D('started');
+    const { } = await until(node, isKind('ready'));
+    const pid = pidOf(node.snapshot());
+    await node.rpc.call('generatetodescriptor', [5, 'raw(51)']);
+    D('mined');
+    const mining = node.rpc.call('generatetodescriptor', [2000, 'raw(51)']).catch((e: unknown) => e);
+    process.kill(pid, 'SIGKILL');
+    D('killed');
+    await mining;
+    D('mining ended');
+    await until(node, isKind('backoff'));
+    D('seen backoff');
+    await until(node, isKind('ready'));
+    D('seen ready');
+    clearTimeout(t);
+    await world.close();
+  });
