@@ -98,12 +98,14 @@ async function bringArchive(platform, arch) {
  */
 async function bringNode(platform, arch) {
   const to = join(root, 'native', 'bin', `${SYSTEMS[platform].os}-${arch}`);
-  const args = ['native/bring-node.mjs', '--platform', platform, '--arch', arch, '--to', to];
+  // There is no node for Windows on Arm; that system runs the x64 one.
+  const nodeArch = platform === 'win32' ? 'x64' : arch;
+  const args = ['native/bring-node.mjs', '--platform', platform, '--arch', nodeArch, '--to', to];
   const ended = await run(node24, args, DOWNLOAD_WITHIN);
   if (ended.code === 0) return undefined;
   const { version, platforms } = JSON.parse(readFileSync(join(root, 'native', 'releases.json'), 'utf8'));
-  const file = platforms[`${platform}-${arch}`]?.file;
-  const what = `Bitcoin Core ${version} for ${platform}-${arch}`;
+  const file = platforms[`${platform}-${nodeArch}`]?.file;
+  const what = `Bitcoin Core ${version} for ${platform}-${nodeArch}`;
   if (file === undefined)
     return { what, how: 'there is no such release: choose another --platform or --arch' };
   const place = /place \S+ at (\S+?):? it is verified/.exec(ended.output)?.[1];

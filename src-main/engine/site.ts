@@ -24,9 +24,12 @@ import {
 import {
   PRACTICE_SCRIPT,
   createCpuMiner,
+  createSimulatedMiner,
   createTraffic,
   practiceTarget,
+  type ModelName,
   type PracticeMiner,
+  type SimulatedMiner,
   type Traffic,
 } from '../services/practice/index.ts';
 import { openStore, type Store, type StoredBlock } from '../services/store/index.ts';
@@ -55,6 +58,14 @@ export interface SiteOptions {
   readonly log: Log;
   readonly hub: ApiHub;
   readonly startedAt: number;
+  /** Simulated machines of practice. */
+  readonly simulate: readonly SimulatedMachine[];
+}
+
+export interface SimulatedMachine {
+  readonly model: ModelName;
+  /** H/s; undefined: what such a machine usually does. */
+  readonly hashrate: number | undefined;
 }
 
 const TICK_MS = 1_000;
@@ -106,6 +117,7 @@ export class Site {
   #gateway: Gateway | undefined;
   #gatewayProblem: string | null = null;
   #cpu: PracticeMiner | undefined;
+  #simulated: SimulatedMiner[] = [];
   #threads: number;
   #payouts: readonly Payout[] | undefined;
   #payoutProblem: string | undefined;
@@ -243,7 +255,7 @@ export class Site {
     this.#phase = 'stopping';
     this.#publishState();
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#cpu?.stop();
+    await this.#stopPractice();
     await this.#traffic?.stop();
     await this.#gateway?.stop();
     await this.#upstream.stop();
@@ -306,7 +318,7 @@ export class Site {
 
   /** Listeners for miners, as the settings want them now. The old ones are closed first. */
   async reopenGateway(): Promise<void> {
-    await this.#cpu?.stop();
+    await this.#stopPractice();
     await this.#gateway?.stop();
     await this.#openGateway();
   }
@@ -345,15 +357,28 @@ export class Site {
       connectionView(gateway.addresses(), settings.gateway.exposure, lanAddresses(), this.#gatewayProblem),
     );
     const port = gateway.addresses()[0]?.port;
-    if (practice && port !== undefined) {
-      this.#cpu = createCpuMiner({
-        network: this.#network,
-        worker: `${PRACTICE_WORKER}.cpu`,
-        threads: this.#threads,
+    if (practice && port !== undefined) this.#startPractice(port);
+  }
+
+  /** The CPU miner and the simulated machines, which come in over TCP like any other. */
+  #startPractice(port: number): void {
+    const { log } = this.#options;
+    const network = this.#network;
+    this.#cpu = createCpuMiner({ network, worker: `${PRACTICE_WORKER}.cpu`, threads: this.#threads, log });
+    this.#simulated = this.#options.simulate.map(({ model, hashrate }, index) =>
+      createSimulatedMiner({
+        network,
+        model,
+        worker: `${PRACTICE_WORKER}.${model}${index + 1}`,
         log,
-      });
-      this.#cpu.start({ host: '127.0.0.1', port });
-    }
+        ...(hashrate === undefined ? {} : { hashrate }),
+      }),
+    );
+    for (const miner of [this.#cpu, ...this.#simulated]) miner.start({ host: '127.0.0.1', port });
+  }
+
+  async #stopPractice(): Promise<void> {
+    await Promise.all([this.#cpu?.stop(), ...this.#simulated.map((miner) => miner.stop())]);
   }
 
   /** Changes how many threads the practice miner uses. */

@@ -2,6 +2,8 @@ import { parseArgs } from 'node:util';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { NETWORKS, type Network } from '../core/bitcoin/network.ts';
+import type { SimulatedMachine } from '../engine/site.ts';
+import { MODELS, MOST_PROVEN_HASHRATE, type ModelName } from '../services/practice/index.ts';
 
 export interface Arguments {
   readonly help: boolean;
@@ -21,6 +23,7 @@ export interface Arguments {
   readonly payout: string | undefined;
   readonly node: string | undefined;
   readonly threads: number | undefined;
+  readonly simulate: readonly SimulatedMachine[];
   readonly allowedHosts: readonly string[];
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
@@ -56,6 +59,8 @@ Who can reach it
 Running
   --blocks N             stop after N blocks found (practice)
   --threads N            threads of the CPU miner (practice)
+  --simulate MODEL[=H/S] a pretended machine beside it, up to ${MOST_PROVEN_HASHRATE} H/s, every share proven (practice);
+                         may be repeated; models: ${Object.keys(MODELS).join(', ')}
   --json                 events as JSON lines on standard output
   --open                 open the page in the browser
   --log-level LEVEL      debug, info, warn or error (default: info)
@@ -98,6 +103,18 @@ function oneOf<T extends string>(
   return found;
 }
 
+function simulatedMachine(text: string): SimulatedMachine {
+  const [name = '', rate] = text.split('=', 2);
+  const model = oneOf('simulate', name, Object.keys(MODELS) as ModelName[]) as ModelName;
+  const hashrate = rate === undefined ? MODELS[model].hashrate : Number(rate);
+  if (!(hashrate >= 1 && hashrate <= MOST_PROVEN_HASHRATE)) {
+    throw new ArgumentError(
+      `--simulate ${name} needs a hashrate from 1 to ${MOST_PROVEN_HASHRATE} H/s, for example "${name}=500000": a CPU has to find its shares.`,
+    );
+  }
+  return { model, hashrate };
+}
+
 /** Reads the command line (without program and script). Throws `ArgumentError`. */
 export function readArguments(words: readonly string[]): Arguments {
   let values;
@@ -124,6 +141,7 @@ export function readArguments(words: readonly string[]): Arguments {
         payout: { type: 'string' },
         node: { type: 'string' },
         threads: { type: 'string' },
+        simulate: { type: 'string', multiple: true, default: [] },
         'allow-host': { type: 'string', multiple: true, default: [] },
         'log-level': { type: 'string' },
       },
@@ -138,6 +156,7 @@ export function readArguments(words: readonly string[]): Arguments {
   const blocks = wholeNumber('blocks', values.blocks, 1, 1_000_000);
   if (blocks !== undefined && !values.practice)
     throw new ArgumentError('--blocks is for --practice: nobody can promise blocks elsewhere.');
+  if (values.simulate.length > 0 && !values.practice) throw new ArgumentError('--simulate is for --practice.');
   return {
     help: values.help,
     version: values.version,
@@ -154,6 +173,7 @@ export function readArguments(words: readonly string[]): Arguments {
     sv1Port: wholeNumber('sv1-port', values['sv1-port'], 0, 65_535) ?? (values.practice ? 0 : undefined),
     payout: values.payout,
     node: values.node,
+    simulate: values.simulate.map(simulatedMachine),
     threads: wholeNumber('threads', values.threads, 1, 256),
     allowedHosts: values['allow-host'],
     logLevel: oneOf('log-level', values['log-level'], ['debug', 'info', 'warn', 'error'] as const) ?? 'info',

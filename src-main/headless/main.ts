@@ -60,6 +60,7 @@ async function main(options: Arguments): Promise<number> {
       nodeBinary: options.node,
       threads: options.threads,
     },
+    simulate: options.simulate,
     bundledDir: join(root, 'native', 'bin'),
   });
 

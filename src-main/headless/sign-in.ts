@@ -17,7 +17,7 @@ const HTML = `<!doctype html>
 <p class="brand">Adit</p>
 <h1>Open the address that Adit printed</h1>
 <p>This browser is not signed in. Adit prints a line like this when it starts:</p>
-<p class="sample"><code>Adit: open http://127.0.0.1:8420/#token=…</code></p>
+<p class="sample"><code>Adit: open http://127.0.0.1:7337/#token=…</code></p>
 <p>Open that whole address, with everything after the <code>#</code>. You find the line in the terminal where Adit runs, or in the log of its service.</p>
 <p class="soft">The address changes each time Adit starts. Keep it to yourself: whoever has it controls your miners and where blocks pay.</p>
 </main>

@@ -399,7 +399,7 @@ export class MockClient implements ApiClient {
     const rates = Array.from({ length: amount }, () => 1.02 + 2.2 * random() + 38 * random() ** 9 + 120 * random() ** 60);
     rates.sort((a, b) => b - a);
     return sizes.map((size, index) => {
-      const vsize = Math.max(100, Math.floor(size * scale));
+      const vsize = Math.max(96, Math.floor(size * scale));
       return [vsize, Math.round(vsize * rates[index]! * (0.94 + random() * 0.12))];
     });
   }

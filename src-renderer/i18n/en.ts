@@ -200,6 +200,8 @@ export const en = {
     oneIn: (n: string) => `1 in ${n}`,
     aYear: 'a year',
     aBlock: 'a block',
+    anyMoment: 'Any moment',
+    easy: 'On this chain a block is so easy that nearly every try is one.',
     often: 'That often one of your machines should find a block, on average.',
     once: (span: string) => `About once in ${span} at this speed.`,
     ticket: (n: string) => `Each block on the network is one draw, and you hold one ticket in ${n}.`,
@@ -234,7 +236,7 @@ export const en = {
     allGood: 'None turned down',
   },
   found: {
-    count: (amount: number) => (amount === 0 ? 'No block found so far' : plural(amount, 'block found', 'blocks found')),
+    count: (amount: number) => (amount === 0 ? 'No block yet' : `${count(amount)} found`),
     last: (age: string) => `last ${age} ago`,
   },
   strip: {

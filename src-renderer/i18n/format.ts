@@ -59,8 +59,8 @@ export function hashrateTick(value: number): string {
 /** @param value difficulty ("pdiff"); fractions only below 1 */
 export function difficulty(value: number): Figure {
   if (value > 0 && value < 1) {
-    // The easiest chains have a difficulty of 4.7e-10; more zeros than that help nobody.
-    return { value: value < 0.001 ? value.toExponential(1) : digits(value, 0, 3), unit: '' };
+    // The easiest chain has a difficulty of 4.7e-10; that many zeros help nobody.
+    return { value: value < 0.001 ? `< ${digits(0.001, 3, 3)}` : digits(value, 0, 3), unit: '' };
   }
   const { value: rest, prefix } = scaled(value, ['', 'k', 'M', 'G', 'T', 'P', 'E']);
   return { value: prefix === '' ? digits(rest, 0, rest < 10 ? 1 : 0) : threeDigits(rest), unit: prefix };
@@ -154,7 +154,7 @@ export function bytes(value: number): string {
 }
 
 const timeOfDay = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
-const timeWithSeconds = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const timeWithSeconds = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
 const dayAndMonth = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
 const fullDate = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 const weekday = new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric' });

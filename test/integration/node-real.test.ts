@@ -29,16 +29,22 @@ describe.skipIf(named === undefined)('a real node', { timeout: 60_000 }, () => {
     const node = service(options);
     await node.start();
     const now = await until(node, ({ child }) => child.kind === 'ready' || child.kind === 'failed');
-    if (now.child.kind !== 'ready') throw new Error(`${JSON.stringify(now.problem)}\n${node.log().join('\n')}`);
+    if (now.child.kind !== 'ready')
+      throw new Error(`${JSON.stringify(now.problem)}\n${node.log().join('\n')}`);
     return { node, pid: pidOf(now) };
   };
   const words = binary.launcher?.length > 0 ? binary.launcher : [binary.path];
-  const mine = (node: { rpc: { call(method: string, params: unknown[]): Promise<unknown> } }, blocks: number) =>
-    node.rpc.call('generatetodescriptor', [blocks, 'raw(51)']);
+  const mine = (
+    node: { rpc: { call(method: string, params: unknown[]): Promise<unknown> } },
+    blocks: number,
+  ) => node.rpc.call('generatetodescriptor', [blocks, 'raw(51)']);
 
   test('starts at height 0 as synced, mines, stops cleanly and keeps its chain', async () => {
     const { node } = await readyNode();
-    expect(node.snapshot()).toMatchObject({ sync: { stage: 'synced', progress: 1, blocks: 0 }, problem: undefined });
+    expect(node.snapshot()).toMatchObject({
+      sync: { stage: 'synced', progress: 1, blocks: 0 },
+      problem: undefined,
+    });
     expect(node.snapshot().child).toMatchObject({ version: expect.stringMatching(/^\d+\.\d+/) });
     const hashes = (await mine(node, 3)) as string[];
     await until(node, ({ sync }) => sync?.blocks === 3 && sync.bestHash === hashes[2]);
@@ -51,7 +57,9 @@ describe.skipIf(named === undefined)('a real node', { timeout: 60_000 }, () => {
 
   test('its own folder, and nothing listens but RPC on loopback', async () => {
     const { node, pid } = await readyNode();
-    expect(readdirSync(world.dataDir)).toEqual(expect.arrayContaining(['adit.json', 'adit-run.json', 'bitcoin.conf', 'regtest']));
+    expect(readdirSync(world.dataDir)).toEqual(
+      expect.arrayContaining(['adit.json', 'adit-run.json', 'bitcoin.conf', 'regtest']),
+    );
     expect(await node.rpc.call('getnetworkinfo')).toMatchObject({ connections: 0, localaddresses: [] });
     if (process.platform !== 'linux') return;
     const listening = readFileSync(`/proc/${pid}/net/tcp`, 'latin1')
@@ -63,18 +71,20 @@ describe.skipIf(named === undefined)('a real node', { timeout: 60_000 }, () => {
     expect(listening).toEqual(['0100007F']);
   });
 
-  test.skipIf(process.platform === 'win32')('kill -9 while it mines: back with its chain after the wait', async () => {
-    const { node, pid } = await readyNode();
-    await mine(node, 5);
-    const mining = mine(node, 2_000).catch((error: unknown) => error);
-    process.kill(pid, 'SIGKILL');
-    expect(await mining).toMatchObject({ name: 'RpcUnreachable', code: 'cut' });
-    expect((await until(node, isKind('backoff'))).problem).toMatchObject({ code: 'killed' });
-    const back = await until(node, ({ child }) => child.kind === 'ready' || child.kind === 'failed');
-    console.log('DBG', JSON.stringify(back.problem), node.log().slice(-12));
-    expect(pidOf(back)).not.toBe(pid);
-    expect(await mine(node, 1)).toHaveLength(1);
-  });
+  test.skipIf(process.platform === 'win32')(
+    'kill -9 while it mines: back with its chain after the wait',
+    async () => {
+      const { node, pid } = await readyNode();
+      await mine(node, 5);
+      const mining = mine(node, 2_000).catch((error: unknown) => error);
+      process.kill(pid, 'SIGKILL');
+      expect(await mining).toMatchObject({ name: 'RpcUnreachable', code: 'cut' });
+      expect((await until(node, isKind('backoff'))).problem).toMatchObject({ code: 'killed' });
+      const back = await until(node, ({ child }) => child.kind === 'ready' || child.kind === 'failed');
+      expect(pidOf(back)).not.toBe(pid);
+      expect(await mine(node, 1)).toHaveLength(1);
+    },
+  );
 
   test('its folder locked by another node: named, and taken when that one has ended', async () => {
     // A first start makes the folder ours; then a node that is not ours opens it.
@@ -85,7 +95,8 @@ describe.skipIf(named === undefined)('a real node', { timeout: 60_000 }, () => {
     const other = spawn(command, [...before, ...own], { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = new Promise((resolve) => other.once('exit', resolve));
     try {
-      for await (const line of createInterface({ input: other.stdout })) if (line.includes('Done loading')) break;
+      for await (const line of createInterface({ input: other.stdout }))
+        if (line.includes('Done loading')) break;
       other.stdout.resume();
       const node = service({ policy: { backoffMs: 200, crashLimit: 1_000 } });
       await node.start();
@@ -136,7 +147,18 @@ describe.skipIf(named === undefined)('a real node', { timeout: 60_000 }, () => {
     mkdirSync(signet);
     const made = spawnSync(
       command,
-      [...before, `-datadir=${signet}`, '-conf=/dev/null', '-chain=signet', '-server=0', '-connect=0', '-listen=0', '-stopatheight=0', '-stopafterblockimport=1', '-loadblock=/dev/null'],
+      [
+        ...before,
+        `-datadir=${signet}`,
+        '-conf=/dev/null',
+        '-chain=signet',
+        '-server=0',
+        '-connect=0',
+        '-listen=0',
+        '-stopatheight=0',
+        '-stopafterblockimport=1',
+        '-loadblock=/dev/null',
+      ],
       { timeout: 30_000 },
     );
     expect(made.status).toBe(0);
@@ -155,11 +177,15 @@ describe.skipIf(named === undefined)('a real node', { timeout: 60_000 }, () => {
     await node.stop();
     const index = join(world.dataDir, 'regtest', 'blocks', 'index');
     for (const name of readdirSync(index)) {
-      if (/^MANIFEST|\.ldb$|\.log$/.test(name)) writeFileSync(join(index, name), 'not a database '.repeat(100));
+      if (/^MANIFEST|\.ldb$|\.log$/.test(name))
+        writeFileSync(join(index, name), 'not a database '.repeat(100));
     }
     await node.start();
     const failed = await until(node, isKind('failed'));
-    expect(failed.problem, node.log().join('\n')).toMatchObject({ code: 'corruptDatabase', advice: expect.stringContaining('reindex') });
+    expect(failed.problem, node.log().join('\n')).toMatchObject({
+      code: 'corruptDatabase',
+      advice: expect.stringContaining('reindex'),
+    });
     await node.reindex();
     await until(node, ({ sync }) => sync?.blocks === 10);
   });
@@ -173,49 +199,57 @@ describe.skipIf(named === undefined)('a real node', { timeout: 60_000 }, () => {
     rmSync(tmpfs, { recursive: true, force: true });
     return mounted;
   };
-  test.skipIf(named === undefined || !canMount())('a full disk: failed with advice, and well again when there is room', async () => {
-    mkdirSync(tmpfs);
-    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=200m', 'none', tmpfs]);
-    try {
-      const node = service({ settings: { ...SETTINGS, dataDir: tmpfs } });
-      await node.start();
-      await until(node, isKind('ready'));
-      await mine(node, 1);
-      await node.stop();
-      const room = spawnSync('df', ['--output=avail', '-B1', tmpfs], { encoding: 'utf8' }).stdout.split('\n')[1];
-      spawnSync('fallocate', ['-l', String(Number(room) - 20_000_000), join(tmpfs, 'filler')]);
-      await node.start();
-      const failed = await until(node, isKind('failed'));
-      expect(failed.problem, node.log().join('\n')).toMatchObject({ code: 'diskFull' });
-      rmSync(join(tmpfs, 'filler'));
-      await node.start();
-      expect((await until(node, isKind('ready'))).sync).toMatchObject({ blocks: 1 });
-      await node.stop();
-    } finally {
-      spawnSync('umount', [tmpfs]);
-      rmSync(tmpfs, { recursive: true, force: true });
-    }
-  });
+  test.skipIf(named === undefined || !canMount())(
+    'a full disk: failed with advice, and well again when there is room',
+    async () => {
+      mkdirSync(tmpfs);
+      spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=200m', 'none', tmpfs]);
+      try {
+        const node = service({ settings: { ...SETTINGS, dataDir: tmpfs } });
+        await node.start();
+        await until(node, isKind('ready'));
+        await mine(node, 1);
+        await node.stop();
+        const room = spawnSync('df', ['--output=avail', '-B1', tmpfs], { encoding: 'utf8' }).stdout.split(
+          '\n',
+        )[1];
+        spawnSync('fallocate', ['-l', String(Number(room) - 20_000_000), join(tmpfs, 'filler')]);
+        await node.start();
+        const failed = await until(node, isKind('failed'));
+        expect(failed.problem, node.log().join('\n')).toMatchObject({ code: 'diskFull' });
+        rmSync(join(tmpfs, 'filler'));
+        await node.start();
+        expect((await until(node, isKind('ready'))).sync).toMatchObject({ blocks: 1 });
+        await node.stop();
+      } finally {
+        spawnSync('umount', [tmpfs]);
+        rmSync(tmpfs, { recursive: true, force: true });
+      }
+    },
+  );
 
-  test.skipIf(process.platform === 'win32')('is taken over with its chain after its owner was killed', async () => {
-    const script = fileURLToPath(new URL('../fixtures/node-owner.mjs', import.meta.url));
-    const args = [script, world.root, JSON.stringify(binary), JSON.stringify(SETTINGS)];
-    const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    const ended = new Promise((resolve) => owner.once('exit', resolve));
-    let pid = 0;
-    for await (const line of createInterface({ input: owner.stdout })) {
-      pid = Number(/^ready (\d+)$/.exec(line)?.[1] ?? 0);
-      if (pid > 0) break;
-    }
-    owner.kill('SIGKILL');
-    await ended;
-    const { node, pid: taken } = await readyNode();
-    expect(taken).toBe(pid);
-    expect(await mine(node, 1)).toHaveLength(1);
-    expect(node.log().join('\n')).toContain('taken over');
-    await node.stop();
-    expect(runs(pid)).toBe(false);
-  });
+  test.skipIf(process.platform === 'win32')(
+    'is taken over with its chain after its owner was killed',
+    async () => {
+      const script = fileURLToPath(new URL('../fixtures/node-owner.mjs', import.meta.url));
+      const args = [script, world.root, JSON.stringify(binary), JSON.stringify(SETTINGS)];
+      const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const ended = new Promise((resolve) => owner.once('exit', resolve));
+      let pid = 0;
+      for await (const line of createInterface({ input: owner.stdout })) {
+        pid = Number(/^ready (\d+)$/.exec(line)?.[1] ?? 0);
+        if (pid > 0) break;
+      }
+      owner.kill('SIGKILL');
+      await ended;
+      const { node, pid: taken } = await readyNode();
+      expect(taken).toBe(pid);
+      expect(await mine(node, 1)).toHaveLength(1);
+      expect(node.log().join('\n')).toContain('taken over');
+      await node.stop();
+      expect(runs(pid)).toBe(false);
+    },
+  );
 });
 
 /** Inodes of the sockets a process has open. */

@@ -38,7 +38,10 @@ beforeEach(async () => {
   server.on('connection', () => (connections += 1));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  rpc = createNodeRpc({ target: () => ({ port, cookieFile: join(folder, '.cookie') }), maxReplyBytes: 1_000_000 });
+  rpc = createNodeRpc({
+    target: () => ({ port, cookieFile: join(folder, '.cookie') }),
+    maxReplyBytes: 1_000_000,
+  });
 });
 afterEach(async () => {
   rpc.close();
@@ -89,39 +92,65 @@ describe.each(['getblockchaininfo', 'getblocktemplate'])('%s', (method) => {
 
   test("gives the node's error with its number", async () => {
     answer = ({ id }, response) =>
-      response.writeHead(500).end(JSON.stringify({ id, result: null, error: { code: -28, message: 'Loading block index…' } }));
+      response
+        .writeHead(500)
+        .end(JSON.stringify({ id, result: null, error: { code: -28, message: 'Loading block index…' } }));
     const error = await failure(rpc.call(method));
     expect(error).toBeInstanceOf(RpcError);
     expect(error).toMatchObject({ code: -28, message: 'Loading block index…', method });
   });
 
   test.each<[string, string, Answer]>([
-    ['cut with a length', 'cut', (_, response) => {
-      response.writeHead(200, { 'content-length': 500 });
-      response.write('{"result":{"chain"', () => response.destroy());
-    }],
-    ['cut in chunks', 'cut', (_, response) => {
-      response.write('{"result":{"chain"', () => response.destroy());
-    }],
+    [
+      'cut with a length',
+      'cut',
+      (_, response) => {
+        response.writeHead(200, { 'content-length': 500 });
+        response.write('{"result":{"chain"', () => response.destroy());
+      },
+    ],
+    [
+      'cut in chunks',
+      'cut',
+      (_, response) => {
+        response.write('{"result":{"chain"', () => response.destroy());
+      },
+    ],
     ['closed without a word', 'cut', (_, response) => void response.destroy()],
     ['HTML', 'notJson', (_, response) => response.writeHead(200).end('<html><body>hello</body></html>')],
-    ['HTML with an error', 'notJson', (_, response) => response.writeHead(500, { 'content-type': 'text/html' }).end('<html>')],
+    [
+      'HTML with an error',
+      'notJson',
+      (_, response) => response.writeHead(500, { 'content-type': 'text/html' }).end('<html>'),
+    ],
     ['nothing', 'notJson', (_, response) => response.end()],
     ['half of the JSON', 'notJson', (_, response) => response.end('{"result":{"chain":"main"')],
     ['a list', 'badReply', (_, response) => response.end('[]')],
     ['a number', 'badReply', (_, response) => response.end('7')],
     ['no result', 'badReply', ({ id }, response) => response.end(JSON.stringify({ id, error: null }))],
-    ['an error that is a word', 'badReply', ({ id }, response) => response.end(JSON.stringify({ id, result: null, error: 'no' }))],
-    ['an HTTP error with a result', 'badReply', ({ id }, response) => response.writeHead(500).end(JSON.stringify({ id, result: 1, error: null }))],
+    [
+      'an error that is a word',
+      'badReply',
+      ({ id }, response) => response.end(JSON.stringify({ id, result: null, error: 'no' })),
+    ],
+    [
+      'an HTTP error with a result',
+      'badReply',
+      ({ id }, response) => response.writeHead(500).end(JSON.stringify({ id, result: 1, error: null })),
+    ],
     ['a full work queue', 'busy', (_, response) => response.writeHead(503).end('Work queue depth exceeded')],
     ['forbidden', 'unauthorized', (_, response) => response.writeHead(403).end()],
     ['more than fits, announced', 'tooLarge', (_, response) => response.end(Buffer.alloc(1_000_001, ' '))],
-    ['more than fits, without end', 'tooLarge', (_, response) => {
-      const more = (): void => {
-        if (!response.destroyed) response.write(Buffer.alloc(100_000, ' '), () => setImmediate(more));
-      };
-      more();
-    }],
+    [
+      'more than fits, without end',
+      'tooLarge',
+      (_, response) => {
+        const more = (): void => {
+          if (!response.destroyed) response.write(Buffer.alloc(100_000, ' '), () => setImmediate(more));
+        };
+        more();
+      },
+    ],
   ])('%s is its own outcome: %s', async (_, code, wrong) => {
     answer = wrong;
     const error = await failure(rpc.call(method, [], { timeoutMs: 5_000 }));
@@ -153,16 +182,20 @@ describe.each(['getblockchaininfo', 'getblocktemplate'])('%s', (method) => {
       };
     });
     const controller = new AbortController();
-    expect(await failure(rpc.call(method, [], { signal: controller.signal }))).toMatchObject({ code: 'aborted' });
+    expect(await failure(rpc.call(method, [], { signal: controller.signal }))).toMatchObject({
+      code: 'aborted',
+    });
     await closed;
-    expect(await failure(rpc.call(method, [], { signal: AbortSignal.abort() }))).toMatchObject({ code: 'aborted' });
+    expect(await failure(rpc.call(method, [], { signal: AbortSignal.abort() }))).toMatchObject({
+      code: 'aborted',
+    });
   });
 
   test('reads the cookie anew when the node does not take it', async () => {
     let expected = '__cookie__:one';
     answer = (question, response, request) => {
-      if (question.authorization !== basic(expected)) return void response.writeHead(401).end();
-      result('in')(question, response, request);
+      if (question.authorization === basic(expected)) result('in')(question, response, request);
+      else response.writeHead(401).end();
     };
     expect(await rpc.call(method)).toBe('in');
     expected = '__cookie__:two';
@@ -173,7 +206,10 @@ describe.each(['getblockchaininfo', 'getblocktemplate'])('%s', (method) => {
 
   test('calls side by side keep their own answers', async () => {
     answer = (question, response, request) => {
-      setTimeout(() => result(question.params[0])(question, response, request), 5 + (Number(question.params[0]) % 7));
+      setTimeout(
+        () => result(question.params[0])(question, response, request),
+        5 + (Number(question.params[0]) % 7),
+      );
     };
     const numbers = Array.from({ length: 40 }, (_, n) => n);
     expect(await Promise.all(numbers.map((n) => rpc.call(method, [n])))).toEqual(numbers);
@@ -231,5 +267,7 @@ describe('no node to ask', () => {
 
 test('error messages of the node are bounded', () => {
   const text = JSON.stringify({ id: 1, result: null, error: { code: -1, message: 'x'.repeat(1_000_000) } });
-  expect(() => readReply('m', 500, text, 1)).toThrow(expect.objectContaining({ message: 'x'.repeat(2_000) }) as Error);
+  expect(() => readReply('m', 500, text, 1)).toThrow(
+    expect.objectContaining({ message: 'x'.repeat(2_000) }) as Error,
+  );
 });

@@ -7,7 +7,16 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_SETTINGS } from '../../src-main/core/api/settings.ts';
-import { FAKE_BINARY, NodeWorld, QUICK_POLICY, isKind, pidOf, runs, until } from '../fixtures/node-world.ts';
+import {
+  FAKE_BINARY,
+  NodeWorld,
+  QUICK_POLICY,
+  fastClock,
+  isKind,
+  pidOf,
+  runs,
+  until,
+} from '../fixtures/node-world.ts';
 
 let world: NodeWorld;
 beforeEach(() => {
@@ -32,10 +41,17 @@ describe('a node that behaves', () => {
     expect(await node.rpc.call('getblockcount')).toBe(0);
     expect(node.log()).toContain('fake node listens');
     await node.stop();
-    expect(node.snapshot()).toMatchObject({ child: { kind: 'stopped' }, sync: undefined, problem: undefined });
+    expect(node.snapshot()).toMatchObject({
+      child: { kind: 'stopped' },
+      sync: undefined,
+      problem: undefined,
+    });
     expect(runs(pidOf(ready))).toBe(false);
     expect(existsSync(join(world.dataDir, 'adit-run.json'))).toBe(false);
-    await expect(node.rpc.call('getblockcount')).rejects.toMatchObject({ name: 'RpcUnreachable', code: 'down' });
+    await expect(node.rpc.call('getblockcount')).rejects.toMatchObject({
+      name: 'RpcUnreachable',
+      code: 'down',
+    });
   });
 
   test('tells what it loads before it answers', async () => {
@@ -65,11 +81,15 @@ describe('a node that behaves', () => {
     expect(['LC_ALL', 'PATH', 'TMPDIR']).toEqual(expect.arrayContaining(names));
   });
 
-  test.skipIf(process.platform !== 'linux')('is not in our process group: Ctrl-C does not reach it', async () => {
-    const { pid } = await readyNode();
-    const group = (of: number | string) => readFileSync(`/proc/${of}/stat`, 'latin1').split(') ')[1]?.split(' ')[2];
-    expect(group(pid)).not.toBe(group('self'));
-  });
+  test.skipIf(process.platform !== 'linux')(
+    'is not in our process group: Ctrl-C does not reach it',
+    async () => {
+      const { pid } = await readyNode();
+      const group = (of: number | string) =>
+        readFileSync(`/proc/${of}/stat`, 'latin1').split(') ')[1]?.split(' ')[2];
+      expect(group(pid)).not.toBe(group('self'));
+    },
+  );
 
   test('restarts with another process', async () => {
     const { node, pid } = await readyNode();
@@ -96,17 +116,20 @@ describe('a node that behaves', () => {
 });
 
 describe('a node that crashes', () => {
-  test.skipIf(process.platform === 'win32')('kill -9: it is back after the wait, with the reason in between', async () => {
-    const { node, pid } = await readyNode();
-    const begun = performance.now();
-    process.kill(pid, 'SIGKILL');
-    const backoff = await until(node, isKind('backoff'));
-    expect(backoff.problem).toMatchObject({ code: 'killed' });
-    expect(backoff.sync).toBeUndefined();
-    expect(pidOf(await until(node, isKind('ready')))).not.toBe(pid);
-    expect(performance.now() - begun).toBeGreaterThanOrEqual(50);
-    expect(await node.rpc.call('getblockcount')).toBe(0);
-  });
+  test.skipIf(process.platform === 'win32')(
+    'kill -9: it is back after the wait, with the reason in between',
+    async () => {
+      const { node, pid } = await readyNode();
+      const begun = performance.now();
+      process.kill(pid, 'SIGKILL');
+      const backoff = await until(node, isKind('backoff'));
+      expect(backoff.problem).toMatchObject({ code: 'killed' });
+      expect(backoff.sync).toBeUndefined();
+      expect(pidOf(await until(node, isKind('ready')))).not.toBe(pid);
+      expect(performance.now() - begun).toBeGreaterThanOrEqual(50);
+      expect(await node.rpc.call('getblockcount')).toBe(0);
+    },
+  );
 
   test('a crash loop ends in failed, with its last words and advice', async () => {
     world.script({ say: ['the last words'], exit: 3 });
@@ -115,7 +138,10 @@ describe('a node that crashes', () => {
     await node.start();
     const failed = await until(node, isKind('failed'));
     expect(failed.child).toMatchObject({ exit: { code: 3, signal: null }, logTail: ['the last words'] });
-    expect(failed.problem).toMatchObject({ code: 'crashLoop', message: expect.stringContaining('exit code 3') });
+    expect(failed.problem).toMatchObject({
+      code: 'crashLoop',
+      message: expect.stringContaining('exit code 3'),
+    });
     expect(world.starts().length).toBe(3);
     world.script({});
     await node.start();
@@ -133,7 +159,10 @@ describe('a node that crashes', () => {
   });
 
   test('a folder locked by another node is tried again', async () => {
-    world.script({ say: ['Error: Cannot obtain a lock on directory /x. Bitcoin Core is probably already running.'], exit: 1 });
+    world.script({
+      say: ['Error: Cannot obtain a lock on directory /x. Bitcoin Core is probably already running.'],
+      exit: 1,
+    });
     claim();
     const node = world.service();
     await node.start();
@@ -152,7 +181,10 @@ describe('a start that can not be', () => {
     const node = world.service({ rpcPort: port });
     await node.start();
     const backoff = await until(node, isKind('backoff'));
-    expect(backoff.problem).toMatchObject({ code: 'portTaken', message: expect.stringContaining(String(port)) });
+    expect(backoff.problem).toMatchObject({
+      code: 'portTaken',
+      message: expect.stringContaining(String(port)),
+    });
     expect(world.starts()).toEqual([]);
     await new Promise((resolve) => blocker.close(resolve));
     await until(node, isKind('ready'));
@@ -168,7 +200,8 @@ describe('a start that can not be', () => {
 
   test('no program: its reason and advice are passed on', async () => {
     const node = world.service({
-      binary: () => Promise.resolve({ ok: false, code: 'no-node', message: 'none', advice: 'install one', tried: [] }),
+      binary: () =>
+        Promise.resolve({ ok: false, code: 'no-node', message: 'none', advice: 'install one', tried: [] }),
     });
     await node.start();
     expect(node.snapshot()).toMatchObject({
@@ -248,7 +281,7 @@ describe('a node that answers wrongly', () => {
     expect(ready.problem).toBeUndefined();
   });
 
-  test('replies cut short don\'t make it ready', async () => {
+  test("replies cut short don't make it ready", async () => {
     world.script({ reply: 'cut' });
     claim();
     const node = world.service();
@@ -258,6 +291,18 @@ describe('a node that answers wrongly', () => {
     world.script({});
     await until(node, isKind('ready'));
   });
+});
+
+test('a ready node that falls silent is told apart from one that is gone, and comes back', async () => {
+  const { node, pid } = await readyNode({ clock: fastClock });
+  world.script({ reply: 'cut' });
+  const silent = await until(node, isKind('warming'));
+  expect(silent).toMatchObject({ problem: { code: 'notAnswering' }, sync: undefined });
+  expect(runs(pid)).toBe(true);
+  world.script({});
+  const back = await until(node, isKind('ready'));
+  expect(pidOf(back)).toBe(pid);
+  expect(back.problem).toBeUndefined();
 });
 
 describe('a node that hangs at its stop', () => {
@@ -283,6 +328,22 @@ describe('a node that hangs at its stop', () => {
     expect(runs(pid)).toBe(false);
     await until(node, isKind('ready'));
     expect(world.starts().length).toBe(2);
+  });
+
+  test('is asked again, and the user told to wait', async () => {
+    const { node, pid } = await readyNode({ clock: fastClock });
+    world.script({ deafToStop: true });
+    const stop = node.stop();
+    const told = await until(node, ({ problem }) => problem?.code === 'slowStop');
+    expect(told).toMatchObject({
+      child: { kind: 'stopping' },
+      problem: { advice: expect.stringContaining('Wait') },
+    });
+    expect(runs(pid)).toBe(true);
+    if (process.platform !== 'win32') expect(signals().length).toBeGreaterThan(1);
+    world.script({});
+    await stop;
+    expect(node.snapshot().problem).toBeUndefined();
   });
 
   test('can be forced by the user once that is offered', async () => {
@@ -320,29 +381,35 @@ describe('a folder that is in use', () => {
     throw new Error('the owner did not get ready');
   };
 
-  test.skipIf(process.platform === 'win32')('the node of an owner that is alive is left alone, that of a dead one taken over', async () => {
-    const { end, pid } = await owner();
-    const node = world.service({ policy: { ...QUICK_POLICY, crashLimit: 1_000 } });
-    await node.start();
-    expect(node.snapshot().problem).toMatchObject({ code: 'otherAdit' });
-    await end();
-    expect(runs(pid)).toBe(true);
-    expect(pidOf(await until(node, isKind('ready')))).toBe(pid);
-    expect(world.starts().length).toBe(1);
-    expect(await node.rpc.call('getblockcount')).toBe(0);
-    await node.stop();
-    expect(runs(pid)).toBe(false);
-    expect(signals()).toEqual(['SIGTERM']);
-  });
+  test.skipIf(process.platform === 'win32')(
+    'the node of an owner that is alive is left alone, that of a dead one taken over',
+    async () => {
+      const { end, pid } = await owner();
+      const node = world.service({ policy: { ...QUICK_POLICY, crashLimit: 1_000 } });
+      await node.start();
+      expect(node.snapshot().problem).toMatchObject({ code: 'otherAdit' });
+      await end();
+      expect(runs(pid)).toBe(true);
+      expect(pidOf(await until(node, isKind('ready')))).toBe(pid);
+      expect(world.starts().length).toBe(1);
+      expect(await node.rpc.call('getblockcount')).toBe(0);
+      await node.stop();
+      expect(runs(pid)).toBe(false);
+      expect(signals()).toEqual(['SIGTERM']);
+    },
+  );
 
-  test.skipIf(process.platform === 'win32')('the node of a dead owner with other settings is asked to stop first', async () => {
-    const { end, pid } = await owner({ ...DEFAULT_SETTINGS.node, dbCacheMiB: 4 });
-    await end();
-    const { pid: fresh } = await readyNode();
-    expect(fresh).not.toBe(pid);
-    expect(runs(pid)).toBe(false);
-    expect(signals()).toEqual(['SIGTERM']);
-  });
+  test.skipIf(process.platform === 'win32')(
+    'the node of a dead owner with other settings is asked to stop first',
+    async () => {
+      const { end, pid } = await owner({ ...DEFAULT_SETTINGS.node, dbCacheMiB: 4 });
+      await end();
+      const { pid: fresh } = await readyNode();
+      expect(fresh).not.toBe(pid);
+      expect(runs(pid)).toBe(false);
+      expect(signals()).toEqual(['SIGTERM']);
+    },
+  );
 
   test.skipIf(process.platform === 'win32')('a taken-over node that crashes is started again', async () => {
     const { end, pid } = await owner();
@@ -350,7 +417,9 @@ describe('a folder that is in use', () => {
     const { node, pid: adopted } = await readyNode();
     expect(adopted).toBe(pid);
     process.kill(pid, 'SIGKILL');
-    expect(pidOf(await until(node, (now) => now.child.kind === 'ready' && now.child.pid !== pid))).not.toBe(pid);
+    expect(pidOf(await until(node, (now) => now.child.kind === 'ready' && now.child.pid !== pid))).not.toBe(
+      pid,
+    );
   });
 });
 

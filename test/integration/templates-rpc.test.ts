@@ -10,7 +10,11 @@ import type { Template } from '../../src-main/core/mining/types.ts';
 import { silentLog } from '../../src-main/services/log/index.ts';
 import { RpcError, RpcUnreachable } from '../../src-main/services/node/index.ts';
 import { createNodeRpc } from '../../src-main/services/node/rpc.ts';
-import { createRpcTemplateSource, type SourceState, type TemplateSource } from '../../src-main/services/templates/index.ts';
+import {
+  createRpcTemplateSource,
+  type SourceState,
+  type TemplateSource,
+} from '../../src-main/services/templates/index.ts';
 import { ScriptedNode } from '../fixtures/scripted-node.ts';
 import { TIP, replyOf } from '../fixtures/template-reply.ts';
 
@@ -140,7 +144,9 @@ describe('two requests at once', () => {
     await begin(replyOf());
     const slow = Promise.withResolvers<unknown>();
     node.intercept = (method, [request]) =>
-      method === 'getblocktemplate' && (request as { longpollid?: string }).longpollid === undefined ? slow.promise : undefined;
+      method === 'getblocktemplate' && (request as { longpollid?: string }).longpollid === undefined
+        ? slow.promise
+        : undefined;
     const refreshed = source.refresh();
     await settle();
     node.intercept = undefined;
@@ -204,7 +210,10 @@ describe('a node in trouble', () => {
     await begin(replyOf());
     node.trouble = new RpcUnreachable('getmempoolinfo', 'timeout', 'no answer within 10 s');
     await vi.advanceTimersByTimeAsync(REFRESH_MS);
-    expect(source.state()).toEqual({ kind: 'waiting', reason: 'The node does not answer: no answer within 10 s.' });
+    expect(source.state()).toEqual({
+      kind: 'waiting',
+      reason: 'The node does not answer: no answer within 10 s.',
+    });
     node.trouble = undefined;
     await vi.advanceTimersByTimeAsync(REFRESH_MS);
     expect(source.state()).toEqual({ kind: 'running' });
@@ -224,7 +233,10 @@ describe('a wrong template', () => {
   it('is refused with the reason; a right one is taken after it', async () => {
     await begin({ ...replyOf(), height: -5 });
     expect(given).toEqual([]);
-    expect(source.state()).toMatchObject({ kind: 'failed', reason: expect.stringContaining('height') as string });
+    expect(source.state()).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringContaining('height') as string,
+    });
     const asked = node.calls.length;
     await vi.advanceTimersByTimeAsync(10_000);
     expect(node.calls.length - asked).toBeLessThanOrEqual(10);
@@ -240,7 +252,10 @@ describe('a wrong template', () => {
     expect(given).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(300);
     await vi.waitFor(() => expect(source.current()).toBeUndefined());
-    expect(source.state()).toMatchObject({ kind: 'failed', reason: expect.stringContaining('witness commitment') as string });
+    expect(source.state()).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringContaining('witness commitment') as string,
+    });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(given).toHaveLength(1);
     node.set(replyOf());
@@ -254,7 +269,10 @@ describe('a wrong template', () => {
   it('of a signet that only its owners can mine on is none', async () => {
     await begin({ ...replyOf(), signet_challenge: `5121${'02'.repeat(33)}51ae` }, 'signet');
     expect(given).toEqual([]);
-    expect(source.state()).toMatchObject({ kind: 'failed', advice: expect.stringContaining('testnet4') as string });
+    expect(source.state()).toMatchObject({
+      kind: 'failed',
+      advice: expect.stringContaining('testnet4') as string,
+    });
     node.set({ ...replyOf({ height: 100, count: 0 }), signet_challenge: '51' });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(given).toHaveLength(1);
@@ -288,7 +306,9 @@ describe('over HTTP', () => {
     const server = createServer(answer);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const rpc = createNodeRpc({ target: () => ({ port: (server.address() as AddressInfo).port, cookieFile }) });
+    const rpc = createNodeRpc({
+      target: () => ({ port: (server.address() as AddressInfo).port, cookieFile }),
+    });
     watch(createRpcTemplateSource({ rpc, network: 'regtest', clock: Date, log: silentLog }));
     return {
       async close() {
@@ -303,12 +323,21 @@ describe('over HTTP', () => {
 
   const whole = JSON.stringify({ result: replyOf({ count: 100 }), error: null, id: 1 });
   it.each<readonly [string, RequestListener]>([
-    ['cut short', (_, response) => response.writeHead(200, { 'content-length': whole.length }).write(whole.slice(0, 5_000), () => response.destroy())],
+    [
+      'cut short',
+      (_, response) =>
+        response
+          .writeHead(200, { 'content-length': whole.length })
+          .write(whole.slice(0, 5_000), () => response.destroy()),
+    ],
     ['half of the JSON', (_, response) => response.end(whole.slice(0, 5_000))],
     ['HTML', (_, response) => response.end('<html>')],
     ['nothing', (_, response) => response.end()],
     ['endless', (_, response) => response.writeHead(200, { 'content-length': 10 ** 12 }).flushHeaders()],
-    ['result of a wrong type', (_, response) => response.end(JSON.stringify({ result: 5, error: null, id: 1 }))],
+    [
+      'result of a wrong type',
+      (_, response) => response.end(JSON.stringify({ result: 5, error: null, id: 1 })),
+    ],
   ])('a reply that is %s is waited out', async (_, answer) => {
     const server = await serve(answer);
     try {

@@ -47,11 +47,15 @@ afterEach(async () => {
 
 /** Runs the child until it has killed itself before the step. */
 async function crash(step: number, when: 'heard' | 'atOnce', port: number): Promise<void> {
-  const child = fork(join(import.meta.dirname, '../fixtures/keeper-child.ts'), [folder, String(port), String(step), when], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    execPath: process.execPath,
-    execArgv: [],
-  });
+  const child = fork(
+    join(import.meta.dirname, '../fixtures/keeper-child.ts'),
+    [folder, String(port), String(step), when],
+    {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      execPath: process.execPath,
+      execArgv: [],
+    },
+  );
   onReceived = () => child.send('heard');
   const [, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   expect(signal).toBe('SIGKILL');

@@ -54,11 +54,13 @@ function make(change: Partial<BlockKeeperOptions> = {}): BlockKeeper {
 async function until(so: () => boolean): Promise<void> {
   const deadline = performance.now() + 5_000;
   while (!so()) {
-    if (performance.now() > deadline) throw new Error(`it did not come to that: ${JSON.stringify(keeper.blocks())}`);
+    if (performance.now() > deadline)
+      throw new Error(`it did not come to that: ${JSON.stringify(keeper.blocks())}`);
     await turn();
   }
 }
-const block = (hash: string): KeptBlock => keeper.blocks().find((record) => record.hash === hash) as KeptBlock;
+const block = (hash: string): KeptBlock =>
+  keeper.blocks().find((record) => record.hash === hash) as KeptBlock;
 const saved = (hash: string): Promise<void> => until(() => block(hash).file !== null);
 const sidecar = (height: number, hash: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(folder, `${height}-${hash}.json`), 'utf8')) as Record<string, unknown>;
@@ -109,7 +111,12 @@ describe('a found block', () => {
     await keeper.stop();
     expect(readdirSync(folder).sort()).toEqual([`200-${one.hash}.dat`, `200-${one.hash}.json`]);
     expect(hexOf(readFileSync(join(folder, `200-${one.hash}.dat`)))).toBe(hexOf(one.block));
-    expect(sidecar(200, one.hash)).toMatchObject({ worker: 'barn.1', status: 'onChain', reward: one.reward, attempts: 1 });
+    expect(sidecar(200, one.hash)).toMatchObject({
+      worker: 'barn.1',
+      status: 'onChain',
+      reward: one.reward,
+      attempts: 1,
+    });
     expect(hexOf(await keeper.raw(one.hash))).toBe(hexOf(one.block));
     expect(await keeper.raw('00'.repeat(32))).toBeUndefined();
   });
@@ -141,7 +148,10 @@ describe('a found block', () => {
   it.each<readonly [SubmitResult, Partial<KeptBlock>]>([
     [ACCEPTED, { status: 'onChain', confirmations: 1, final: false }],
     [{ kind: 'inconclusive' }, { status: 'stale', final: false }],
-    [{ kind: 'rejected', reason: 'bad-txnmrklroot' }, { status: 'rejected', reason: 'bad-txnmrklroot', final: true }],
+    [
+      { kind: 'rejected', reason: 'bad-txnmrklroot' },
+      { status: 'rejected', reason: 'bad-txnmrklroot', final: true },
+    ],
     [AWAY, { status: 'waiting', reason: AWAY.kind === 'unreachable' ? AWAY.reason : '', final: false }],
   ])('ends up as the node says: %j', async (result, expected) => {
     answer = () => result;
@@ -313,7 +323,9 @@ describe('the disk', () => {
     let full = true;
     const open = ((path: string, ...rest: [string, number]) => {
       if (full && path.endsWith('.tmp')) {
-        return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+        return Promise.reject(
+          Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }),
+        );
       }
       return files.open(path, ...rest);
     }) as typeof files.open;
@@ -321,7 +333,10 @@ describe('the disk', () => {
     const one = foundBlock(1);
     keeper.found(one);
     await until(() => problems.length === 1 && block(one.hash).status === 'onChain');
-    expect(problems[0]).toMatchObject({ code: 'blockNotSaved', message: expect.stringContaining('ENOSPC') as string });
+    expect(problems[0]).toMatchObject({
+      code: 'blockNotSaved',
+      message: expect.stringContaining('ENOSPC') as string,
+    });
     expect(block(one.hash).file).toBeNull();
     expect(hexOf(await keeper.raw(one.hash))).toBe(hexOf(one.block));
     full = false;
@@ -332,7 +347,7 @@ describe('the disk', () => {
   });
 
   it('is left alone by a stop that comes while it is full', async () => {
-    make({ fs: { ...files, mkdir: () => Promise.reject(new Error('ENOSPC')) } });
+    make({ fs: { ...files, mkdir: (() => Promise.reject(new Error('ENOSPC'))) as typeof files.mkdir } });
     keeper.found(foundBlock(1));
     await until(() => problems.length === 1);
     await keeper.stop();
@@ -342,7 +357,9 @@ describe('the disk', () => {
 
 describe('after a crash', () => {
   /** The folder as a crash leaves it. */
-  async function leave(change: Partial<{ status: string; final: boolean; network: string }> = {}): Promise<ReturnType<typeof foundBlock>> {
+  async function leave(
+    change: Partial<{ status: string; final: boolean; network: string }> = {},
+  ): Promise<ReturnType<typeof foundBlock>> {
     answer = () => AWAY;
     make();
     const one = foundBlock(1);
@@ -389,16 +406,24 @@ describe('after a crash', () => {
     make();
     await keeper.start();
     await until(() => block(one.hash).status === 'onChain');
-    expect(block(one.hash)).toMatchObject({ height: 200, reward: one.reward, transactionCount: 0, weight: one.weight });
+    expect(block(one.hash)).toMatchObject({
+      height: 200,
+      reward: one.reward,
+      transactionCount: 0,
+      weight: one.weight,
+    });
   });
 
-  it.each(['{', 'null', '{"hash":1}', 'x'.repeat(100_000)])('a record that makes no sense does no harm: %#', async (text) => {
-    const one = await leave();
-    writeFileSync(join(folder, `200-${one.hash}.json`), text);
-    make();
-    await keeper.start();
-    await until(() => block(one.hash).status === 'onChain');
-  });
+  it.each(['{', 'null', '{"hash":1}', 'x'.repeat(100_000)])(
+    'a record that makes no sense does no harm: %#',
+    async (text) => {
+      const one = await leave();
+      writeFileSync(join(folder, `200-${one.hash}.json`), text);
+      make();
+      await keeper.start();
+      await until(() => block(one.hash).status === 'onChain');
+    },
+  );
 
   it('a whole file that has not got its name yet is used', async () => {
     const one = await leave();
@@ -451,16 +476,21 @@ describe('after a crash', () => {
   it('a file that can not be read now is left where it is', async () => {
     const one = await leave();
     const readFile = ((path: string) =>
-      path.endsWith('.dat') ? Promise.reject(new Error('EIO: i/o error')) : files.readFile(path)) as typeof files.readFile;
+      path.endsWith('.dat')
+        ? Promise.reject(new Error('EIO: i/o error'))
+        : files.readFile(path)) as typeof files.readFile;
     make({ fs: { ...files, readFile } });
     await keeper.start();
-    expect(problems).toMatchObject([{ code: 'blockFileDamaged', message: expect.stringContaining('EIO') as string }]);
+    expect(problems).toMatchObject([
+      { code: 'blockFileDamaged', message: expect.stringContaining('EIO') as string },
+    ]);
     expect(existsSync(dat(one.hash))).toBe(true);
   });
 
   it('strange files disturb nobody', async () => {
     const one = await leave();
-    for (const name of ['readme.txt', 'x.dat', '1-2.dat', '.dat.tmp', `9-${'z'.repeat(64)}.dat`]) writeFileSync(join(folder, name), 'x');
+    for (const name of ['readme.txt', 'x.dat', '1-2.dat', '.dat.tmp', `9-${'z'.repeat(64)}.dat`])
+      writeFileSync(join(folder, name), 'x');
     make();
     await keeper.start();
     await until(() => block(one.hash).status === 'onChain');
@@ -473,7 +503,12 @@ describe('after a crash', () => {
     await keeper.start();
     expect(problems).toEqual([]);
     await keeper.stop();
-    make({ fs: { ...files, readdir: () => Promise.reject(new Error('EACCES')) } });
+    make({
+      fs: {
+        ...files,
+        readdir: (() => Promise.reject(new Error('EACCES'))) as unknown as typeof files.readdir,
+      },
+    });
     await keeper.start();
     expect(problems).toMatchObject([{ code: 'blockFolder' }]);
   });

@@ -32,7 +32,12 @@ function mine(job: Job, salt = 0): Extract<ShareOutcome, { kind: 'blockFound' }>
   const extranonce = new Uint8Array(job.extranonceSize).fill(salt);
   const solution = { jobId: job.id, extranonce, version: job.version, ntime: job.time, nonce: 0 };
   while (!meetsTarget(blockHash(headerOf(job, solution)), job.target)) solution.nonce += 1;
-  const outcome = checkShare(job, solution, { assignedTarget: job.target, current: true, seen: new DuplicateSet(), now: job.time });
+  const outcome = checkShare(job, solution, {
+    assignedTarget: job.target,
+    current: true,
+    seen: new DuplicateSet(),
+    now: job.time,
+  });
   if (outcome.kind !== 'blockFound') throw new Error(`not a block: ${outcome.kind}`);
   return outcome;
 }
@@ -87,7 +92,8 @@ describe.skipIf(testNodeCommand() === undefined)('solo mining on a real node', {
       });
     });
   }
-  const jobOn = (hash: string): Promise<Job> => jobThat((job) => equalBytes(job.previousHash, parseHash(hash)));
+  const jobOn = (hash: string): Promise<Job> =>
+    jobThat((job) => equalBytes(job.previousHash, parseHash(hash)));
   function recordThat(hash: string, wanted: (record: KeptBlock) => boolean): Promise<KeptBlock> {
     const now = keeper.blocks().find((record) => record.hash === hash);
     if (now !== undefined && wanted(now)) return Promise.resolve(now);
@@ -187,10 +193,13 @@ describe.skipIf(testNodeCommand() === undefined)('solo mining on a real node', {
     solo.blockFound(job, first, FINDER);
     solo.blockFound(job, second, { ...FINDER, worker: 'barn.2' });
     const hashes = [displayHash(first.hash), displayHash(second.hash)];
-    await Promise.all(hashes.map((hash) => recordThat(hash, ({ status, file }) => status !== 'sending' && file !== null)));
+    await Promise.all(
+      hashes.map((hash) => recordThat(hash, ({ status, file }) => status !== 'sending' && file !== null)),
+    );
     const best = await node.best();
     expect(hashes).toContain(best);
-    for (const hash of hashes) await recordThat(hash, ({ status }) => status === (hash === best ? 'onChain' : 'stale'));
+    for (const hash of hashes)
+      await recordThat(hash, ({ status }) => status === (hash === best ? 'onChain' : 'stale'));
   });
 
   it('a block of ours that another chain overtakes becomes stale', async () => {
@@ -210,6 +219,8 @@ describe.skipIf(testNodeCommand() === undefined)('solo mining on a real node', {
     await jobOn(await node.best());
     solo.rebuild();
     expect(problems).toEqual([]);
-    expect(await source.propose(new Uint8Array(80)).catch((error: Error) => error.message)).toBe('Block decode failed');
+    expect(await source.propose(new Uint8Array(80)).catch((error: Error) => error.message)).toBe(
+      'Block decode failed',
+    );
   });
 });

@@ -4,7 +4,12 @@ import { serializeBlock } from '../../src-main/core/bitcoin/block.ts';
 import { verifyJob } from '../../src-main/core/mining/job.ts';
 import type { Job, Payout, Template } from '../../src-main/core/mining/types.ts';
 import { silentLog } from '../../src-main/services/log/index.ts';
-import { OLD_TIP_MS, TEMPLATES_KEPT, type SourceState, type TemplateSource } from '../../src-main/services/templates/index.ts';
+import {
+  OLD_TIP_MS,
+  TEMPLATES_KEPT,
+  type SourceState,
+  type TemplateSource,
+} from '../../src-main/services/templates/index.ts';
 import {
   JOBS_KEPT,
   createSoloUpstream,
@@ -72,7 +77,11 @@ class FakeSource implements TemplateSource {
   transactions(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
-  assemble({ templateId, header, coinbase }: Parameters<TemplateSource['assemble']>[0]): Uint8Array | undefined {
+  assemble({
+    templateId,
+    header,
+    coinbase,
+  }: Parameters<TemplateSource['assemble']>[0]): Uint8Array | undefined {
     return this.held.has(templateId) ? serializeBlock(header, coinbase, []) : undefined;
   }
   submit(): ReturnType<TemplateSource['submit']> {
@@ -85,7 +94,11 @@ class FakeSource implements TemplateSource {
 }
 
 const OTHER: readonly Payout[] = [
-  { address: 'bcrt1qother', script: Uint8Array.of(0x00, 0x14, ...new Uint8Array(20).fill(9)), basisPoints: 10_000 },
+  {
+    address: 'bcrt1qother',
+    script: Uint8Array.of(0x00, 0x14, ...new Uint8Array(20).fill(9)),
+    basisPoints: 10_000,
+  },
 ];
 
 let source: FakeSource;
@@ -289,7 +302,9 @@ describe('the check of the job by the node', () => {
     solo.start();
     source.give(10, 1);
     await pass();
-    expect(problems).toMatchObject([{ code: 'jobRefused', message: expect.stringContaining('bad-cb-amount') as string }]);
+    expect(problems).toMatchObject([
+      { code: 'jobRefused', message: expect.stringContaining('bad-cb-amount') as string },
+    ]);
     source.verdict = () => Promise.resolve({ valid: true, reason: undefined });
     source.give(11, 2);
     await pass();

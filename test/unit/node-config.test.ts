@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -20,17 +29,28 @@ const config = { network: 'regtest', settings, rpcPort: 12_345 } as const;
 describe('the configuration text', () => {
   test('answers RPC on this computer only, prunes, takes no connections by default', () => {
     const lines = managedBlock({ ...config, network: 'main' }).split('\n');
-    for (const line of ['chain=main', 'server=1', 'prune=10000', 'listen=0', 'dbcache=1024', 'maxconnections=40']) {
+    for (const line of [
+      'chain=main',
+      'server=1',
+      'prune=10000',
+      'listen=0',
+      'dbcache=1024',
+      'maxconnections=40',
+    ]) {
       expect(lines).toContain(line);
     }
     const section = lines.slice(lines.indexOf('[main]'));
-    expect(section).toEqual(expect.arrayContaining(['rpcbind=127.0.0.1', 'rpcallowip=127.0.0.1', 'rpcport=12345']));
+    expect(section).toEqual(
+      expect.arrayContaining(['rpcbind=127.0.0.1', 'rpcallowip=127.0.0.1', 'rpcport=12345']),
+    );
     expect(lines.some((line) => /rpcuser|rpcpassword|rpcauth|blockfilter|ipcbind/.test(line))).toBe(false);
   });
 
   test('what counts for one network only stands in its section', () => {
     for (const network of NETWORKS) {
-      const lines = managedBlock({ network, settings: { ...settings, listen: true }, rpcPort: 1 }).split('\n');
+      const lines = managedBlock({ network, settings: { ...settings, listen: true }, rpcPort: 1 }).split(
+        '\n',
+      );
       const section = lines.indexOf(`[${NETWORK[network].core}]`);
       expect(lines.indexOf('rpcport=1')).toBeGreaterThan(section);
       expect(lines.indexOf(`port=${OWN_PORTS[network].p2p}`)).toBeGreaterThan(section);
@@ -42,13 +62,20 @@ describe('the configuration text', () => {
       const { rpc, p2p } = OWN_PORTS[network];
       return [rpc, p2p, p2p + 1];
     });
-    const core = NETWORKS.flatMap((network) => [NETWORK[network].rpcPort, NETWORK[network].p2pPort, NETWORK[network].p2pPort + 1]);
+    const core = NETWORKS.flatMap((network) => [
+      NETWORK[network].rpcPort,
+      NETWORK[network].p2pPort,
+      NETWORK[network].p2pPort + 1,
+    ]);
     expect(new Set([...own, ...core]).size).toBe(own.length + new Set(core).size);
   });
 
   test('reads back what it wrote, and keeps lines of the user', () => {
     const own = ['# my Tor', 'proxy=127.0.0.1:9050', '', 'addnode=192.0.2.1 # friend', 'nodebug=net'];
-    expect(readConfig(`${managedBlock(config)}\n\n${own.join('\n')}\n`)).toEqual({ kind: 'kept', userLines: own });
+    expect(readConfig(`${managedBlock(config)}\n\n${own.join('\n')}\n`)).toEqual({
+      kind: 'kept',
+      userLines: own,
+    });
   });
 
   test.each([
@@ -89,7 +116,10 @@ describe('the folder of the node', () => {
   };
 
   test('is one per network, with the cookie where Core puts it', () => {
-    expect(nodePaths('/a', '', 'main')).toMatchObject({ dataDir: '/a/node/main', cookie: '/a/node/main/.cookie' });
+    expect(nodePaths('/a', '', 'main')).toMatchObject({
+      dataDir: '/a/node/main',
+      cookie: '/a/node/main/.cookie',
+    });
     expect(nodePaths('/a', '/big', 'signet')).toMatchObject({
       dataDir: '/big/signet',
       cookie: '/big/signet/signet/.cookie',
@@ -130,7 +160,10 @@ describe('the folder of the node', () => {
   test('is refused when it was set up for another network', () => {
     claimDataDir(paths(), 'regtest');
     const error = refusal(() => claimDataDir(paths(), 'main'));
-    expect(error.problem).toMatchObject({ code: 'wrongNetwork', message: expect.stringContaining('regtest') });
+    expect(error.problem).toMatchObject({
+      code: 'wrongNetwork',
+      message: expect.stringContaining('regtest'),
+    });
   });
 
   test('is refused when its marker is damaged', () => {
@@ -158,7 +191,10 @@ describe('the folder of the node', () => {
 
     writeFileSync(paths().config, 'server=maybe\n\0\0');
     const second = writeConfig(paths(), config);
-    expect(second.setAside).toMatchObject({ path: `${paths().config}.damaged`, reason: 'it holds bytes that are not text' });
+    expect(second.setAside).toMatchObject({
+      path: `${paths().config}.damaged`,
+      reason: 'it holds bytes that are not text',
+    });
     expect(readFileSync(paths().config, 'utf8')).toBe(good);
     expect(readFileSync(`${paths().config}.damaged`, 'utf8')).toContain('server=maybe');
 
@@ -180,6 +216,8 @@ describe('the folder of the node', () => {
     claimDataDir(paths(), 'regtest');
     const first = writeConfig(paths(), config).fingerprint;
     expect(writeConfig(paths(), { ...config, rpcPort: 54_321 }).fingerprint).toBe(first);
-    expect(writeConfig(paths(), { ...config, settings: { ...settings, dbCacheMiB: 4 } }).fingerprint).not.toBe(first);
+    expect(
+      writeConfig(paths(), { ...config, settings: { ...settings, dbCacheMiB: 4 } }).fingerprint,
+    ).not.toBe(first);
   });
 });

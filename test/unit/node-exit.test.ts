@@ -18,20 +18,48 @@ const spawnError = (code: string) => ({
 describe('why a node ended', () => {
   // Wording of bitcoind 29 to 31, or of the loader.
   test.each([
-    ['Error: Cannot obtain a lock on directory /x. Bitcoin Core is probably already running.', 'dataDirLocked', false],
-    ['Error: Unable to bind to 0.0.0.0:21350 on this computer. Bitcoin Core is probably already running.', 'portTaken', false],
+    [
+      'Error: Cannot obtain a lock on directory /x. Bitcoin Core is probably already running.',
+      'dataDirLocked',
+      false,
+    ],
+    [
+      'Error: Unable to bind to 0.0.0.0:21350 on this computer. Bitcoin Core is probably already running.',
+      'portTaken',
+      false,
+    ],
     ['Error: Unable to start HTTP server. See debug log for details.', 'portTaken', false],
     ['Error: Disk space is too low!', 'diskFull', true],
     ['System error while flushing: Disk space is too low! Please free some.', 'diskFull', true],
     ['Fatal LevelDB error: IO error: /x/000005.log: No space left on device', 'diskFull', true],
     ['Error: Incorrect or no genesis block found. Wrong datadir for network?', 'wrongNetwork', true],
-    ['Error: You need to rebuild the database using -reindex to go back to unpruned mode. This will redownload', 'pruneChanged', true],
-    ['Corrupted block database detected. Please restart with -reindex or -reindex-chainstate to recover.', 'corruptDatabase', true],
+    [
+      'Error: You need to rebuild the database using -reindex to go back to unpruned mode. This will redownload',
+      'pruneChanged',
+      true,
+    ],
+    [
+      'Corrupted block database detected. Please restart with -reindex or -reindex-chainstate to recover.',
+      'corruptDatabase',
+      true,
+    ],
     ['Fatal LevelDB error: Corruption: block checksum mismatch: /x/000123.ldb', 'corruptDatabase', true],
-    ['Error reading configuration file: parse error on line 3: foo, options must start with -', 'badConfig', true],
+    [
+      'Error reading configuration file: parse error on line 3: foo, options must start with -',
+      'badConfig',
+      true,
+    ],
     ['Error: Error parsing command line arguments: Invalid parameter -foo', 'badConfig', true],
-    ['bitcoind: error while loading shared libraries: libevent.so: cannot open shared object file', 'missingLibrary', true],
-    ["bitcoind: /lib/libc.so.6: version `GLIBC_2.38' not found (required by bitcoind)", 'missingLibrary', true],
+    [
+      'bitcoind: error while loading shared libraries: libevent.so: cannot open shared object file',
+      'missingLibrary',
+      true,
+    ],
+    [
+      "bitcoind: /lib/libc.so.6: version `GLIBC_2.38' not found (required by bitcoind)",
+      'missingLibrary',
+      true,
+    ],
     ['Error: Out of memory. Terminating.', 'outOfMemory', false],
     ["Error: Cannot write to directory '/x'; check permissions.", 'noPermission', true],
   ])('%s', (line, code, fatal) => {
@@ -46,12 +74,21 @@ describe('why a node ended', () => {
     expect(diagnoseExit(spawnError(code))).toMatchObject({ problem: { code: expected }, fatal: true });
   });
   test('being short of processes passes', () => {
-    expect(diagnoseExit(spawnError('EAGAIN'))).toMatchObject({ problem: { code: 'startFailed' }, fatal: false });
+    expect(diagnoseExit(spawnError('EAGAIN'))).toMatchObject({
+      problem: { code: 'startFailed' },
+      fatal: false,
+    });
   });
 
   test('signals', () => {
-    expect(diagnoseExit(exit('', null, 'SIGKILL'))).toMatchObject({ problem: { code: 'killed' }, fatal: false });
-    expect(diagnoseExit(exit('', null, 'SIGILL'))).toMatchObject({ problem: { code: 'wrongArchitecture' }, fatal: true });
+    expect(diagnoseExit(exit('', null, 'SIGKILL'))).toMatchObject({
+      problem: { code: 'killed' },
+      fatal: false,
+    });
+    expect(diagnoseExit(exit('', null, 'SIGILL'))).toMatchObject({
+      problem: { code: 'wrongArchitecture' },
+      fatal: true,
+    });
     expect(diagnoseExit(exit('', null, 'SIGSEGV'))).toBeUndefined();
   });
 

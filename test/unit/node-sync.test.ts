@@ -86,13 +86,16 @@ describe('sync status', () => {
     expect(version).toBe('31.1.0');
   });
 
-  test.each(['main', 'testnet4', 'signet'] as const)('%s is never at 100 % before the node says so', (network) => {
-    for (const progress of [1, 0.999_999_999, 1.5, 1e300]) {
-      const { status: got } = status(network, answers(network, syncing(920_000, progress)));
-      expect(got.stage).toBe('blocks');
-      expect(got.progress).toBeLessThan(1);
-    }
-  });
+  test.each(['main', 'testnet4', 'signet'] as const)(
+    '%s is never at 100 % before the node says so',
+    (network) => {
+      for (const progress of [1, 0.999_999_999, 1.5, 1e300]) {
+        const { status: got } = status(network, answers(network, syncing(920_000, progress)));
+        expect(got.stage).toBe('blocks');
+        expect(got.progress).toBeLessThan(1);
+      }
+    },
+  );
 
   test('out of initial download but many blocks behind is catching up, not synced', () => {
     const { status: got } = status('main', answers('main', { blockchain: { blocks: 919_900 } }));
@@ -103,13 +106,21 @@ describe('sync status', () => {
 
   test('names the header stages', () => {
     const fresh = { blocks: 0, headers: 0, verificationprogress: 1e-9, initialblockdownload: true };
-    const peers = (presynced: number) => [{ inbound: false, presynced_headers: presynced, synced_headers: -1 }];
+    const peers = (presynced: number) => [
+      { inbound: false, presynced_headers: presynced, synced_headers: -1 },
+    ];
     expect(status('main', answers('main', { blockchain: fresh, peers: [] })).status.stage).toBe('headers');
-    expect(status('main', answers('main', { blockchain: fresh, peers: peers(250_000) })).status.stage).toBe('preHeaders');
+    expect(status('main', answers('main', { blockchain: fresh, peers: peers(250_000) })).status.stage).toBe(
+      'preHeaders',
+    );
     const later = { ...fresh, headers: 400_000 };
-    expect(status('main', answers('main', { blockchain: later, peers: peers(-1) })).status.stage).toBe('headers');
+    expect(status('main', answers('main', { blockchain: later, peers: peers(-1) })).status.stage).toBe(
+      'headers',
+    );
     const blocks = { ...fresh, headers: 920_000, blocks: 1 };
-    expect(status('main', answers('main', { blockchain: blocks, peers: peers(-1) })).status.stage).toBe('blocks');
+    expect(status('main', answers('main', { blockchain: blocks, peers: peers(-1) })).status.stage).toBe(
+      'blocks',
+    );
   });
 
   test('a regtest chain of our own is synced at height 0, also while the node says initial download', () => {
@@ -119,7 +130,9 @@ describe('sync status', () => {
       progress: 1,
     });
     const behind = { ...fresh, headers: 120 };
-    expect(status('regtest', answers('regtest', { blockchain: behind })).status).toMatchObject({ stage: 'headers' });
+    expect(status('regtest', answers('regtest', { blockchain: behind })).status).toMatchObject({
+      stage: 'headers',
+    });
   });
 
   test('time left comes from the mean speed and waits for enough of it', () => {
@@ -127,7 +140,12 @@ describe('sync status', () => {
     const left: (number | undefined)[] = [];
     // 0.1 % each 10 s, from 50 %: at 51 % there are 49 % left, at 10,000 s for the whole 4,900 s.
     for (let step = 0; step <= 10; step += 1) {
-      const reading = status('main', answers('main', syncing(500_000, 0.5 + step / 1_000)), memory, step * 10_000);
+      const reading = status(
+        'main',
+        answers('main', syncing(500_000, 0.5 + step / 1_000)),
+        memory,
+        step * 10_000,
+      );
       memory = reading.memory;
       left.push(reading.status.secondsLeft);
     }
@@ -160,8 +178,13 @@ describe('sync status', () => {
       blockchain: { warnings: 'Your clock is wrong' },
       network: { warnings: ['Your clock is wrong', 'Unknown new rules activated'] },
     });
-    expect(status('main', given).status.warnings).toEqual(['Your clock is wrong', 'Unknown new rules activated']);
-    const flood = answers('main', { network: { warnings: Array.from({ length: 900 }, (_, i) => `${i} ${'x'.repeat(9_999)}`) } });
+    expect(status('main', given).status.warnings).toEqual([
+      'Your clock is wrong',
+      'Unknown new rules activated',
+    ]);
+    const flood = answers('main', {
+      network: { warnings: Array.from({ length: 900 }, (_, i) => `${i} ${'x'.repeat(9_999)}`) },
+    });
     const { warnings } = status('main', flood).status;
     expect(warnings.length).toBe(10);
     expect(warnings[0]?.length).toBe(500);
@@ -171,16 +194,35 @@ describe('sync status', () => {
     const byName = readSync('main', answers('main', { blockchain: { chain: 'test' } }), NO_MEMORY, 0);
     expect(byName).toMatchObject({ kind: 'wrongNetwork', problem: { code: 'wrongNetwork' } });
     const byGenesis = readSync('signet', answers('signet', { genesis: 'ab'.repeat(32) }), NO_MEMORY, 0);
-    expect(byGenesis).toMatchObject({ kind: 'wrongNetwork', problem: { message: expect.stringContaining('first block') } });
+    expect(byGenesis).toMatchObject({
+      kind: 'wrongNetwork',
+      problem: { message: expect.stringContaining('first block') },
+    });
   });
 
   test.each([
     ['nothing', null, 'getblockchaininfo: the answer'],
     ['a list', [], 'getblockchaininfo: the answer'],
-    ['a negative height', { ...(answers('main').blockchain as object), blocks: -1 }, 'getblockchaininfo: blocks'],
-    ['a fraction of a block', { ...(answers('main').blockchain as object), headers: 1.5 }, 'getblockchaininfo: headers'],
-    ['a hash that is none', { ...(answers('main').blockchain as object), bestblockhash: 'x' }, 'bestblockhash'],
-    ['a word for a flag', { ...(answers('main').blockchain as object), initialblockdownload: 'no' }, 'initialblockdownload'],
+    [
+      'a negative height',
+      { ...(answers('main').blockchain as object), blocks: -1 },
+      'getblockchaininfo: blocks',
+    ],
+    [
+      'a fraction of a block',
+      { ...(answers('main').blockchain as object), headers: 1.5 },
+      'getblockchaininfo: headers',
+    ],
+    [
+      'a hash that is none',
+      { ...(answers('main').blockchain as object), bestblockhash: 'x' },
+      'bestblockhash',
+    ],
+    [
+      'a word for a flag',
+      { ...(answers('main').blockchain as object), initialblockdownload: 'no' },
+      'initialblockdownload',
+    ],
   ])('%s for an answer is told as absurd', (_, blockchain, reason) => {
     const reading = readSync('main', { ...answers('main'), blockchain }, NO_MEMORY, 0);
     expect(reading).toMatchObject({ kind: 'absurd', reason: expect.stringContaining(reason) });
@@ -188,12 +230,23 @@ describe('sync status', () => {
 
   test('absurd answers to the other questions are told with their name', () => {
     const network = readSync('main', answers('main', { network: { connections_in: 'two' } }), NO_MEMORY, 0);
-    expect(network).toMatchObject({ kind: 'absurd', reason: expect.stringContaining('getnetworkinfo: connections_in') });
-    const peers = readSync('main', answers('main', { peers: Array.from({ length: 6_000 }, () => ({ inbound: true })) }), NO_MEMORY, 0);
+    expect(network).toMatchObject({
+      kind: 'absurd',
+      reason: expect.stringContaining('getnetworkinfo: connections_in'),
+    });
+    const peers = readSync(
+      'main',
+      answers('main', { peers: Array.from({ length: 6_000 }, () => ({ inbound: true })) }),
+      NO_MEMORY,
+      0,
+    );
     expect(peers).toMatchObject({ kind: 'absurd', reason: expect.stringContaining('getpeerinfo') });
     const genesis = readSync('main', answers('main', { genesis: { chain: 7 } }), NO_MEMORY, 0);
     expect(genesis).toMatchObject({ kind: 'absurd', reason: expect.stringContaining('getblockhash') });
     const mempool = readSync('main', answers('main', { mempool: {} }), NO_MEMORY, 0);
-    expect(mempool).toMatchObject({ kind: 'absurd', reason: expect.stringContaining('getmempoolinfo: size') });
+    expect(mempool).toMatchObject({
+      kind: 'absurd',
+      reason: expect.stringContaining('getmempoolinfo: size'),
+    });
   });
 });

@@ -40,7 +40,12 @@ describe('the supervisor', () => {
     expect(up.child).toEqual({ kind: 'starting', since: 0 });
     const loading = play(start, [10, spawned], [20, { type: 'warming', stage: 'Loading', progress: 0.1 }]);
     expect(loading.state.child).toEqual({ kind: 'warming', since: 20, stage: 'Loading', progress: 0.1 });
-    const ready = play(start, [10, spawned], [20, { type: 'warming', stage: 'Loading', progress: 0.1 }], [30, answers]);
+    const ready = play(
+      start,
+      [10, spawned],
+      [20, { type: 'warming', stage: 'Loading', progress: 0.1 }],
+      [30, answers],
+    );
     expect(ready.state.child).toEqual({ kind: 'ready', since: 30, pid: 7, version: '31.1.0' });
   });
 
@@ -55,7 +60,13 @@ describe('the supervisor', () => {
     const asked = play(start, [1, spawned], [2, answers], [100, { type: 'stop', reason: 'quit' }]);
     expect(asked.effects).toEqual(['askStop']);
     expect(asked.state.child).toEqual({ kind: 'stopping', since: 100, reason: 'quit', forceFrom: 900_100 });
-    const { state } = play(start, [1, spawned], [2, answers], [100, { type: 'stop', reason: 'quit' }], [200, exited]);
+    const { state } = play(
+      start,
+      [1, spawned],
+      [2, answers],
+      [100, { type: 'stop', reason: 'quit' }],
+      [200, exited],
+    );
     expect(state.child).toEqual({ kind: 'stopped', since: 200 });
     expect(state.crashes).toEqual([]);
   });
@@ -103,9 +114,14 @@ describe('the supervisor', () => {
     const first = play(start, [1, spawned], [100, exited]);
     expect(first.state.child).toMatchObject({ kind: 'backoff', attempt: 1, retryAt: 1_100 });
     expect(first.effects).toEqual(['scheduleRetry']);
-    const early = play(start, [1, spawned], [100, exited], [1_099, { type: 'retry' }]);
-    expect(early.state.child.kind).toBe('backoff');
-    const again = [start, [1, spawned], [100, exited], [1_100, { type: 'retry' }], [1_101, spawned], [1_200, exited]] as const;
+    const again = [
+      start,
+      [1, spawned],
+      [100, exited],
+      [1_100, { type: 'retry' }],
+      [1_101, spawned],
+      [1_200, exited],
+    ] as const;
     expect(play(...again).state.child).toMatchObject({ kind: 'backoff', attempt: 2, retryAt: 3_200 });
     const failed = play(...again, [3_200, { type: 'retry' }], [3_201, spawned], [3_300, exited]);
     expect(failed.state.child).toMatchObject({ kind: 'failed', since: 3_300, logTail: ['last words'] });
@@ -114,8 +130,18 @@ describe('the supervisor', () => {
 
   test('crashes of runs that worked are forgotten after the window; those that never did are not', () => {
     const late = 700_000;
-    const worked = [start, [1, spawned], [2, answers], [100, exited], [1_100, { type: 'retry' }], [1_101, spawned]] as const;
-    expect(play(...worked, [1_102, answers], [late, exited]).state.child).toMatchObject({ kind: 'backoff', attempt: 1 });
+    const worked = [
+      start,
+      [1, spawned],
+      [2, answers],
+      [100, exited],
+      [1_100, { type: 'retry' }],
+      [1_101, spawned],
+    ] as const;
+    expect(play(...worked, [1_102, answers], [late, exited]).state.child).toMatchObject({
+      kind: 'backoff',
+      attempt: 1,
+    });
     expect(play(...worked, [late, exited]).state.child).toMatchObject({ kind: 'backoff', attempt: 2 });
   });
 
@@ -139,6 +165,13 @@ describe('the supervisor', () => {
     const { state, effects } = play(start, [1, spawned], [2, exited], [3, { type: 'stop', reason: 'quit' }]);
     expect(state.child.kind).toBe('stopped');
     expect(effects).toEqual(['cancelRetry']);
+  });
+
+  test('the end of the wait counts, whatever the clock says by then', () => {
+    for (const now of [1_099, 1_100, 1_000_000]) {
+      expect(play(start, [1, spawned], [100, exited], [now, { type: 'retry' }]).effects).toEqual(['spawn']);
+    }
+    expect(play(start, [1, spawned], [2, answers], [3, { type: 'retry' }]).effects).toEqual([]);
   });
 
   test('the wait doubles up to its bound', () => {

@@ -64,7 +64,11 @@ describe('HeldTemplates', () => {
     });
     const extranonce = new Uint8Array(job.extranonceSize).fill(3);
     const header = headerOf(job, { jobId: 1, extranonce, version: job.version, ntime: job.time, nonce: 5 });
-    const bytes = held.assemble({ templateId: 'a', header, coinbase: withWitness(job, coinbaseOf(job, extranonce)) });
+    const bytes = held.assemble({
+      templateId: 'a',
+      header,
+      coinbase: withWitness(job, coinbaseOf(job, extranonce)),
+    });
     const block = parseBlock(bytes ?? new Uint8Array(0));
     expect(block.transactions).toHaveLength(301);
     expect(blockHash(block.header)).toEqual(blockHash(header));
@@ -77,7 +81,10 @@ describe('HeldTemplates', () => {
     const held = new HeldTemplates();
     for (let n = 0; n < TEMPLATES_KEPT; n += 1) hold(held, `t${n}`, replyOf({ count: 50 }));
     expect(held.size()).toMatchObject({ templates: TEMPLATES_KEPT, transactions: 50 });
-    const one = replyOf({ count: 50 }).transactions.reduce((sum, { data }) => sum + (data as string).length / 2, 0);
+    const one = replyOf({ count: 50 }).transactions.reduce(
+      (sum, { data }) => sum + (data as string).length / 2,
+      0,
+    );
     expect(held.size().bytes).toBe(one);
   });
 
@@ -134,7 +141,8 @@ describe('HeldTemplates', () => {
 
   it('is bounded when tips come in a flood', () => {
     const held = new HeldTemplates();
-    for (const [id, tip] of Object.entries({ a: TIP, b: OTHER_TIP, c: THIRD_TIP, d: FOURTH_TIP })) hold(held, id, replyOf({ tip }));
+    for (const [id, tip] of Object.entries({ a: TIP, b: OTHER_TIP, c: THIRD_TIP, d: FOURTH_TIP }))
+      hold(held, id, replyOf({ tip }));
     expect(held.transactions('a')).toBeUndefined();
     expect(held.transactions('b')).toBeDefined();
     expect(held.size()).toMatchObject({ templates: 3, transactions: 3 });
@@ -182,7 +190,9 @@ describe('HeldTemplates.verify', () => {
   });
 
   it('finds transactions in another order than committed to', async () => {
-    expect(await verdict((raw) => raw.transactions.reverse())).toContain('witness commitment');
+    expect(await verdict((raw) => raw.transactions.push(...raw.transactions.splice(0, 1)))).toContain(
+      'witness commitment',
+    );
   });
 
   it('finds ids that belong to other data', async () => {

@@ -17,7 +17,10 @@ describe('submitResultOf', () => {
   });
 
   it.each(['prev-blk-not-found', 'time-too-new'])('keeps a block that is refused for now: %s', (word) => {
-    expect(submitResultOf(word)).toEqual({ kind: 'unreachable', reason: expect.stringContaining(word) as string });
+    expect(submitResultOf(word)).toEqual({
+      kind: 'unreachable',
+      reason: expect.stringContaining(word) as string,
+    });
   });
 
   it.each([undefined, 0, true, '', {}, []])('takes %j for no answer, and keeps the block', (answer) => {

@@ -57,9 +57,9 @@ describe('checkReply', () => {
   });
 
   it('puts what the node wants into the scriptSig', () => {
-    expect(checkReply({ ...replyOf(), coinbaseaux: { flags: '0102', other: 'ff' } }, 'regtest').auxiliary).toEqual(
-      Buffer.from([1, 2, 255]),
-    );
+    expect(
+      checkReply({ ...replyOf(), coinbaseaux: { flags: '0102', other: 'ff' } }, 'regtest').auxiliary,
+    ).toEqual(Buffer.from([1, 2, 255]));
   });
 
   it('follows the halvings of the network it is on', () => {
@@ -67,7 +67,9 @@ describe('checkReply', () => {
     const raw = replyOf({ height: 300, count: 0 });
     expect(raw['coinbasevalue']).toBe(12_5000_0000);
     expect(checkReply(raw, 'regtest').coinbaseValue).toBe(12_5000_0000);
-    expect(() => checkReply({ ...raw, coinbasevalue: 50_0000_0000 }, 'regtest')).toThrow('more than subsidy and fees');
+    expect(() => checkReply({ ...raw, coinbasevalue: 50_0000_0000 }, 'regtest')).toThrow(
+      'more than subsidy and fees',
+    );
     expect(checkReply({ ...raw, coinbasevalue: 50_0000_0000 }, 'main').coinbaseValue).toBe(50_0000_0000);
   });
 
@@ -77,7 +79,11 @@ describe('checkReply', () => {
     ['nothing in it', () => ({}), 'version: '],
     ['a list', () => [], 'it: '],
     ['no transactions', (raw) => ({ ...raw, transactions: undefined }), 'transactions is not a list'],
-    ['an object for transactions', (raw) => ({ ...raw, transactions: { length: 3 } }), 'transactions is not a list'],
+    [
+      'an object for transactions',
+      (raw) => ({ ...raw, transactions: { length: 3 } }),
+      'transactions is not a list',
+    ],
     ['a height of text', (raw) => ({ ...raw, height: '200' }), 'height: '],
     ['an absurd height', (raw) => ({ ...raw, height: 1e300 }), 'height: '],
     ['height 0', (raw) => ({ ...raw, height: 0 }), 'height: '],
@@ -86,7 +92,11 @@ describe('checkReply', () => {
     ['a short hash', (raw) => ({ ...raw, previousblockhash: 'ab' }), 'previousblockhash: '],
     ['a hash in capitals', (raw) => ({ ...raw, previousblockhash: 'A'.repeat(64) }), 'previousblockhash: '],
     ['more money than there is', (raw) => ({ ...raw, coinbasevalue: 21e14 + 1 }), 'coinbasevalue: '],
-    ['one sat too many', (raw) => ({ ...raw, coinbasevalue: (raw['coinbasevalue'] as number) + 1 }), 'more than subsidy'],
+    [
+      'one sat too many',
+      (raw) => ({ ...raw, coinbasevalue: (raw['coinbasevalue'] as number) + 1 }),
+      'more than subsidy',
+    ],
     ['a negative reward', (raw) => ({ ...raw, coinbasevalue: -1 }), 'coinbasevalue: '],
     ['bits of another target', (raw) => ({ ...raw, bits: '1d00ffff' }), 'does not follow from bits'],
     ['a negative target', (raw) => ({ ...raw, bits: '04923456' }), 'is no target'],
@@ -97,12 +107,36 @@ describe('checkReply', () => {
     ['a weight limit above consensus', (raw) => ({ ...raw, weightlimit: 8_000_000 }), 'weightlimit: '],
     ['a rule not known', (raw) => ({ ...raw, rules: ['csv', '!newrule'] }), 'demands the rule "newrule"'],
     ['no long poll id', (raw) => ({ ...raw, longpollid: '' }), 'longpollid: '],
-    ['no commitment', (raw) => ({ ...raw, default_witness_commitment: undefined }), 'no default_witness_commitment'],
-    ['another script for it', (raw) => ({ ...raw, default_witness_commitment: `76a914${'0'.repeat(40)}88ac` }), 'BIP141'],
-    ['aux that is not hex', (raw) => ({ ...raw, coinbaseaux: { flags: 'xy' } }), 'coinbaseaux.flags is not hex'],
-    ['aux without end', (raw) => ({ ...raw, coinbaseaux: { flags: '00'.repeat(21) } }), 'coinbaseaux has 21 bytes'],
-    ['100,000 transactions', (raw) => ({ ...raw, transactions: Array(100_000).fill(raw.transactions[0]) }), '100000 transactions'],
-    ['the same transaction twice', (raw) => ({ ...raw, transactions: [raw.transactions[0], raw.transactions[0]] }), 'stands in it twice'],
+    [
+      'no commitment',
+      (raw) => ({ ...raw, default_witness_commitment: undefined }),
+      'no default_witness_commitment',
+    ],
+    [
+      'another script for it',
+      (raw) => ({ ...raw, default_witness_commitment: `76a914${'0'.repeat(40)}88ac` }),
+      'BIP141',
+    ],
+    [
+      'aux that is not hex',
+      (raw) => ({ ...raw, coinbaseaux: { flags: 'xy' } }),
+      'coinbaseaux.flags is not hex',
+    ],
+    [
+      'aux without end',
+      (raw) => ({ ...raw, coinbaseaux: { flags: '00'.repeat(21) } }),
+      'coinbaseaux has 21 bytes',
+    ],
+    [
+      '100,000 transactions',
+      (raw) => ({ ...raw, transactions: Array(100_000).fill(raw.transactions[0]) }),
+      '100000 transactions',
+    ],
+    [
+      'the same transaction twice',
+      (raw) => ({ ...raw, transactions: [raw.transactions[0], raw.transactions[0]] }),
+      'stands in it twice',
+    ],
   ];
   it.each(spoil)('refuses %s', (_, change, message) => {
     const raw = change(replyOf());
@@ -138,7 +172,9 @@ describe('checkReply', () => {
     for (const entry of sigops.transactions) entry.sigops = 30_000;
     expect(() => checkReply(sigops, 'regtest')).toThrow('more signature operations than a block');
     expect(() => checkReply({ ...replyOf(), sizelimit: 100 }, 'regtest')).toThrow('larger than a block');
-    expect(() => checkReply({ ...replyOf(), weightlimit: 300 }, 'regtest')).toThrow('weigh more than a block');
+    expect(() => checkReply({ ...replyOf(), weightlimit: 300 }, 'regtest')).toThrow(
+      'weigh more than a block',
+    );
   });
 
   it('says in each refusal what to do', () => {

@@ -105,7 +105,7 @@ export type SupervisorEvent =
   | { readonly type: 'silent' }
   /** The service answers, but is not what was asked for (a node on another chain): stop it and don't start it again. */
   | { readonly type: 'refuse'; readonly problem: ChildProblem }
-  /** The time of `retryAt` has come. */
+  /** The wait that `scheduleRetry` asked for is over. */
   | { readonly type: 'retry' };
 
 export type SupervisorEffect =
@@ -154,7 +154,9 @@ export function transition(
         ? start(state, now)
         : stop(state, event.reason, { kind: 'start' }, policy, now);
     case 'forceKill':
-      return state.child.kind === 'stopping' && typeof state.process === 'object' && now >= state.child.forceFrom
+      return state.child.kind === 'stopping' &&
+        typeof state.process === 'object' &&
+        now >= state.child.forceFrom
         ? { state, effects: [{ type: 'kill' }] }
         : unchanged(state);
     case 'spawned':
@@ -176,8 +178,15 @@ export function transition(
         ? stop(state, event.problem.message, { kind: 'fail', problem: event.problem }, policy, now)
         : unchanged(state);
     case 'retry':
-      return state.child.kind === 'backoff' && now >= state.child.retryAt ? spawn(state, now) : unchanged(state);
+      // Not compared with `retryAt`: a timer may fire a millisecond early, and the clock may have been set back.
+      return state.child.kind === 'backoff' ? spawn(state, now) : unchanged(state);
+    default:
+      return impossible(event);
   }
+}
+
+function impossible(value: never): never {
+  throw new TypeError(`no such event or state: ${JSON.stringify(value)}`);
 }
 
 const unchanged = (state: SupervisorState): Transition => ({ state, effects: [] });
@@ -220,6 +229,8 @@ function start(state: SupervisorState, now: number): Transition {
     case 'warming':
     case 'ready':
       return unchanged(state);
+    default:
+      return impossible(state.child);
   }
 }
 
@@ -249,6 +260,8 @@ function stop(
         },
         { type: 'askStop', reason },
       );
+    default:
+      return impossible(state.child);
   }
 }
 
@@ -269,7 +282,8 @@ function warming(
 ): Transition {
   const { child } = state;
   if (!isRunning(child) || typeof state.process !== 'object') return unchanged(state);
-  if (child.kind === 'warming' && child.stage === stage && child.progress === progress) return unchanged(state);
+  if (child.kind === 'warming' && child.stage === stage && child.progress === progress)
+    return unchanged(state);
   const since = child.kind === 'warming' ? child.since : now;
   return next(state, { child: { kind: 'warming', since, stage, progress } });
 }
@@ -317,7 +331,8 @@ function exited(
 
 function failed(state: SupervisorState, exit: ChildExit, now: number): Transition {
   const advice =
-    exit.problem?.advice ?? 'Look at the last lines of its log, then start it again. If it ends again, report the log.';
+    exit.problem?.advice ??
+    'Look at the last lines of its log, then start it again. If it ends again, report the log.';
   return next(state, { child: { kind: 'failed', since: now, exit, logTail: exit.logTail, advice } });
 }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { powerOfTwo, Vardiff } from '../../core/mining/vardiff.ts';
+import { leastDifficulty, powerOfTwo, Vardiff } from '../../core/mining/vardiff.ts';
 import type { Session } from '../../core/stratum-v1/session.ts';
 import type { GatewayLimits } from './limits.ts';
 import { LineBuffer } from './lines.ts';
@@ -65,7 +65,10 @@ export class Connection implements MinerLink {
 
   /** Ready for jobs: difficulty begins at what the machine asked for, else at `initial`. */
   beginDifficulty(initial: number, sharesPerMinute: number, now: number): void {
-    this.#vardiff = new Vardiff({ initial: this.#begin ?? initial, sharesPerMinute, now });
+    const begin = this.#begin ?? initial;
+    // A machine that asks for less than its kind ever needs gets what it asks for.
+    const least = Math.min(begin, leastDifficulty(this.userAgent, sharesPerMinute));
+    this.#vardiff = new Vardiff({ initial: begin, sharesPerMinute, now, least });
     if (this.#floor !== undefined) this.#vardiff.setMinimum(this.#floor);
   }
 

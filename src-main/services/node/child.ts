@@ -151,9 +151,9 @@ export function createChild(spec: ChildSpec, deps: { readonly clock: Clock; read
       if (before.child.kind !== state.child.kind) {
         log.info(`${spec.name}: ${state.child.kind}`, { ...describe(state.child) });
       }
-      for (const listener of [...listeners]) listener(state.child);
+      for (const listener of listeners) listener(state.child);
     }
-    for (const waiter of [...waiters]) waiter();
+    for (const waiter of waiters) waiter();
   };
 
   const perform = (effect: SupervisorEffect): void => {
@@ -262,7 +262,7 @@ export function createChild(spec: ChildSpec, deps: { readonly clock: Clock; read
           ? fault.problem
           : {
               code: 'startFailed',
-              message: `${spec.name} could not be set up: ${fault instanceof Error ? fault.message : String(fault)}`,
+              message: `${spec.name} could not be set up: ${wordsOf(fault)}`,
               advice: 'Check that the folder can be written to and has room, then start it again.',
             };
       send({ type: 'refuse', problem });
@@ -405,9 +405,12 @@ export function createChild(spec: ChildSpec, deps: { readonly clock: Clock; read
   };
 }
 
+const wordsOf = (fault: unknown): string =>
+  fault instanceof Error ? fault.message : 'for a reason not told';
+
 function unexpected(name: string, fault: unknown): ChildDiagnosis | undefined {
   if (fault === undefined) return undefined;
-  const reason = fault instanceof Error ? fault.message : String(fault);
+  const reason = wordsOf(fault);
   return {
     problem: {
       code: 'startFailed',
@@ -436,8 +439,7 @@ function describe(child: ChildState): Readonly<Record<string, unknown>> {
       return { pid: child.pid, version: child.version };
     case 'stopping':
       return { reason: child.reason };
-    case 'stopped':
-    case 'starting':
+    default:
       return {};
   }
 }

@@ -255,7 +255,9 @@ export function writeConfig(paths: NodePaths, config: NodeConfig): WrittenConfig
     if (setAside !== undefined || !existsSync(paths.config) || readFileSync(paths.config, 'utf8') !== text) {
       writeFileDurably(paths.config, text);
     }
-    const fingerprint = createHash('sha256').update(render({ ...config, rpcPort: 0 }, userLines)).digest('hex');
+    const fingerprint = createHash('sha256')
+      .update(render({ ...config, rpcPort: 0 }, userLines))
+      .digest('hex');
     return { fingerprint, setAside };
   } catch (error) {
     throw asStartError(error, paths.dataDir);
@@ -272,7 +274,8 @@ function render(config: NodeConfig, userLines: readonly string[]): string {
 class TooLarge extends Error {}
 
 function readExisting(path: string): ConfigReading {
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return { kind: 'damaged', reason: 'it is not a file' };
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    return { kind: 'damaged', reason: 'it is not a file' };
   try {
     return readConfig(readBounded(path, MAX_CONFIG_BYTES));
   } catch (error) {

@@ -22,7 +22,11 @@ interface HttpReply {
 }
 
 const replyError = z.looseObject({ code: z.int(), message: z.string() });
-const reply = z.looseObject({ result: z.unknown(), error: z.unknown().optional(), id: z.unknown().optional() });
+const reply = z.looseObject({
+  result: z.unknown(),
+  error: z.unknown().optional(),
+  id: z.unknown().optional(),
+});
 const MAX_MESSAGE = 2_000;
 
 /**
@@ -37,7 +41,8 @@ export function readReply(method: string, status: number, text: string, id: numb
   if (status === 401 || status === 403) {
     throw new RpcUnreachable(method, 'unauthorized', `the node did not accept the cookie (HTTP ${status})`);
   }
-  if (status === 503) throw new RpcUnreachable(method, 'busy', 'the node has too many requests waiting (HTTP 503)');
+  if (status === 503)
+    throw new RpcUnreachable(method, 'busy', 'the node has too many requests waiting (HTTP 503)');
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -45,7 +50,8 @@ export function readReply(method: string, status: number, text: string, id: numb
     const what = text === '' ? 'an empty reply' : `"${text.slice(0, 60).replace(/[^\x20-\x7e]/g, ' ')}"`;
     throw new RpcUnreachable(method, 'notJson', `the reply is not JSON (HTTP ${status}, ${what})`);
   }
-  const bad = (why: string): RpcUnreachable => new RpcUnreachable(method, 'badReply', `${why} (HTTP ${status})`);
+  const bad = (why: string): RpcUnreachable =>
+    new RpcUnreachable(method, 'badReply', `${why} (HTTP ${status})`);
   const body = reply.safeParse(parsed);
   if (!body.success) throw bad('the reply is not a JSON-RPC object');
   if (body.data.error !== null && body.data.error !== undefined) {
@@ -118,9 +124,7 @@ export class HttpRpc {
     options: RawCallOptions,
     timeoutMs: number,
   ): Promise<HttpReply | 'stale'> {
-    const { promise, resolve, reject } = Promise.withResolvers<
-      HttpReply | 'stale'
-    >();
+    const { promise, resolve, reject } = Promise.withResolvers<HttpReply | 'stale'>();
     if (options.signal?.aborted) {
       reject(new RpcUnreachable(method, 'aborted', 'no longer wanted'));
       return promise;

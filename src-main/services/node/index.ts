@@ -73,6 +73,12 @@ const SLOW_EARLIER_MS = 10_000;
 const EARLIER_POLL_MS = 250;
 const DEBUG_LOG_TAIL_BYTES = 64 * 1024;
 
+const SLOW_STOP: ChildProblem = {
+  code: 'slowStop',
+  message: 'The node takes long to stop.',
+  advice: 'Wait: it is writing its data to the disk. Ending it by force can damage the chain data.',
+};
+
 /** Folders in use by this very process, where a record of process ids can't tell two services apart. */
 const inUse = new Set<string>();
 
@@ -108,7 +114,7 @@ export function createNodeService(options: NodeServiceOptions): OwnedNodeService
     queueMicrotask(() => {
       announced = false;
       const now = snapshot();
-      for (const listener of [...listeners]) listener(now);
+      for (const listener of listeners) listener(now);
     });
   };
 
@@ -252,7 +258,7 @@ export function createNodeService(options: NodeServiceOptions): OwnedNodeService
       // Alone first: a node that is still loading is asked one question, not five.
       const blockchain = await call('getblockchaininfo');
       const [firstBlock, networkInfo, peers, mempool] = await Promise.all([
-        genesis ?? call('getblockhash', [0]),
+        genesis === undefined ? call('getblockhash', [0]) : Promise.resolve(genesis),
         call('getnetworkinfo'),
         call('getpeerinfo'),
         call('getmempoolinfo'),
@@ -263,21 +269,16 @@ export function createNodeService(options: NodeServiceOptions): OwnedNodeService
         memory,
         clock.now(),
       );
-      switch (reading.kind) {
-        case 'status':
-          memory = reading.memory;
-          genesis = firstBlock;
-          setNotice(undefined);
-          if (JSON.stringify(sync) !== JSON.stringify(reading.status)) {
-            sync = reading.status;
-            changed();
-          }
-          return { kind: 'answers', version: reading.version };
-        case 'wrongNetwork':
-          return { kind: 'refuse', problem: reading.problem };
-        case 'absurd':
-          return absurd(reading.reason);
+      if (reading.kind === 'absurd') return absurd(reading.reason);
+      if (reading.kind === 'wrongNetwork') return { kind: 'refuse', problem: reading.problem };
+      memory = reading.memory;
+      genesis = firstBlock;
+      setNotice(undefined);
+      if (JSON.stringify(sync) !== JSON.stringify(reading.status)) {
+        sync = reading.status;
+        changed();
       }
+      return { kind: 'answers', version: reading.version };
     } catch (error) {
       if (error instanceof RpcError) {
         if (error.code === RPC_IN_WARMUP) return { kind: 'warming', ...warmup(error.message, child.log()) };
@@ -327,7 +328,13 @@ export function createNodeService(options: NodeServiceOptions): OwnedNodeService
         genesis = undefined;
         recorded = true;
         const rpcPort = target?.port ?? 0;
-        writeRunFile(paths, { format: 1, node: identify(pid), owner: identify(process.pid), rpcPort, fingerprint });
+        writeRunFile(paths, {
+          format: 1,
+          node: identify(pid),
+          owner: identify(process.pid),
+          rpcPort,
+          fingerprint,
+        });
       },
       onExited() {
         if (recorded) removeRunFile(paths);
@@ -354,10 +361,11 @@ export function createNodeService(options: NodeServiceOptions): OwnedNodeService
     },
     { clock, log },
   );
-  let slowStop: (() => void) | undefined;
+  let cancelSlowStop: (() => void) | undefined;
   child.subscribe((state) => {
-    slowStop?.();
-    slowStop = state.kind === 'stopping' ? clock.after(SLOW_STOP_MS, changed) : undefined;
+    cancelSlowStop?.();
+    cancelSlowStop =
+      state.kind === 'stopping' ? clock.after(SLOW_STOP_MS, () => setNotice(SLOW_STOP)) : undefined;
     changed();
   });
 
@@ -388,7 +396,7 @@ export function createNodeService(options: NodeServiceOptions): OwnedNodeService
       binary,
       // What a node said before it fell silent is not its state any more.
       sync: state.kind === 'ready' ? sync : undefined,
-      problem: problemOf(state, notice, clock.now()),
+      problem: problemOf(state, notice),
     };
   };
 
@@ -454,7 +462,11 @@ async function freePort(): Promise<number> {
   const port = await listenOnce(0);
   if (port !== undefined) return port;
   throw new ChildStartError(
-    { code: 'portTaken', message: 'The system has no free port.', advice: 'Close programs, then start the node again.' },
+    {
+      code: 'portTaken',
+      message: 'The system has no free port.',
+      advice: 'Close programs, then start the node again.',
+    },
     false,
   );
 }
@@ -478,7 +490,7 @@ function warmup(message: string, lines: readonly string[]): { stage: string; pro
   return { stage, progress: percent !== null && value <= 100 ? value / 100 : undefined };
 }
 
-function problemOf(state: ChildState, notice: ChildProblem | undefined, now: number): ChildProblem | undefined {
+function problemOf(state: ChildState, notice: ChildProblem | undefined): ChildProblem | undefined {
   switch (state.kind) {
     case 'failed':
       return (
@@ -496,14 +508,6 @@ function problemOf(state: ChildState, notice: ChildProblem | undefined, now: num
           advice: 'Adit starts it again by itself.',
         }
       );
-    case 'stopping':
-      return now - state.since < SLOW_STOP_MS
-        ? notice
-        : {
-            code: 'slowStop',
-            message: 'The node takes long to stop.',
-            advice: 'Wait: it is writing its data to the disk. Ending it by force can damage the chain data.',
-          };
     case 'warming':
       return state.stage === SILENT_STAGE
         ? (notice ?? {
@@ -514,8 +518,9 @@ function problemOf(state: ChildState, notice: ChildProblem | undefined, now: num
         : notice;
     case 'starting':
     case 'ready':
+    case 'stopping':
       return notice;
-    case 'stopped':
+    default:
       return undefined;
   }
 }

@@ -65,7 +65,8 @@ const SIGNS: readonly Sign[] = [
     fatal: true,
   },
   {
-    pattern: /error while loading shared libraries|Library not loaded|version `[A-Z]+_[\d.]+' not found|image not found/i,
+    pattern:
+      /error while loading shared libraries|Library not loaded|version `[A-Z]+_[\d.]+' not found|image not found/i,
     code: 'missingLibrary',
     message: 'The node program needs a system library that is not there or is too old.',
     advice: "Let Adit use its own node: leave the node's program empty in the settings.",
@@ -79,9 +80,10 @@ const SIGNS: readonly Sign[] = [
     fatal: false,
   },
   {
-    pattern: /Permission denied|cannot be accessed|check permissions|Cannot write to (?:data )?directory|Read-only file system/i,
+    pattern:
+      /Permission denied|cannot be accessed|check permissions|Cannot write to (?:data )?directory|Read-only file system/i,
     code: 'noPermission',
-    message: "The node may not read or write its chain folder.",
+    message: 'The node may not read or write its chain folder.',
     advice: 'Give your user the right to write there, or choose another folder for the chain.',
     fatal: true,
   },
@@ -122,7 +124,8 @@ const NOT_STARTED_ALIASES: Readonly<Record<string, string>> = {
 export function diagnoseExit(exit: RawExit): ChildDiagnosis | undefined {
   const spawnCode = exit.spawnError?.code;
   if (exit.spawnError !== undefined) {
-    const known = spawnCode === undefined ? undefined : NOT_STARTED[NOT_STARTED_ALIASES[spawnCode] ?? spawnCode];
+    const known =
+      spawnCode === undefined ? undefined : NOT_STARTED[NOT_STARTED_ALIASES[spawnCode] ?? spawnCode];
     if (known !== undefined) return { problem: known, fatal: true };
     const problem = {
       code: 'startFailed',

@@ -4,7 +4,10 @@ import { z } from 'zod';
 
 /** A process by its id and, where the system tells it, the moment it began: ids are used again, the pair is not. */
 export const processIdentity = z.object({
-  pid: z.int().min(1).max(2 ** 31 - 1),
+  pid: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1),
   startedAt: z.string().max(200).optional(),
 });
 export type ProcessIdentity = z.output<typeof processIdentity>;

@@ -49,7 +49,8 @@ const silent = { debug() {} };
 export function createNodeRpc(options: NodeRpcOptions): NodeRpc & { readonly close: () => void } {
   const maxReplyBytes = options.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES;
   const http = new HttpRpc();
-  let known: { readonly cookieFile: string; readonly endpoint: RpcEndpoint; readonly client: Client } | undefined;
+  let known:
+    { readonly cookieFile: string; readonly endpoint: RpcEndpoint; readonly client: Client } | undefined;
 
   const connect = async (method: string, again: boolean): Promise<NonNullable<typeof known>> => {
     const target = options.target();

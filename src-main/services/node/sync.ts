@@ -10,7 +10,9 @@ const line = z.string().transform((text) => text.slice(0, 500));
 /** A list from Core 28 on, one string before. */
 const warnings = z
   .union([z.array(line).max(1_000), line])
-  .transform((value) => (typeof value === 'string' ? [value] : value).filter((text) => text !== '').slice(0, 10));
+  .transform((value) =>
+    (typeof value === 'string' ? [value] : value).filter((text) => text !== '').slice(0, 10),
+  );
 
 /** `getblockchaininfo`: fields Adit reads; others may come and go. `time` of the tip is there from Core 23 on. */
 export const blockchainInfo = z.looseObject({
@@ -67,7 +69,12 @@ export interface SyncMemory {
 export const NO_MEMORY: SyncMemory = { samples: [] };
 
 export type SyncReading =
-  | { readonly kind: 'status'; readonly status: SyncStatus; readonly version: string; readonly memory: SyncMemory }
+  | {
+      readonly kind: 'status';
+      readonly status: SyncStatus;
+      readonly version: string;
+      readonly memory: SyncMemory;
+    }
   /** The node is on another chain than the one asked for. */
   | { readonly kind: 'wrongNetwork'; readonly problem: ChildProblem }
   /** An answer has not the shape Core documents; `reason` names the field. */
@@ -91,7 +98,12 @@ const MAX_SECONDS_LEFT = 60 * 24 * 3600;
  *
  * @param now milliseconds since 1970
  */
-export function readSync(network: Network, answers: NodeAnswers, memory: SyncMemory, now: number): SyncReading {
+export function readSync(
+  network: Network,
+  answers: NodeAnswers,
+  memory: SyncMemory,
+  now: number,
+): SyncReading {
   const chain = blockchainInfo.safeParse(answers.blockchain);
   if (!chain.success) return absurd('getblockchaininfo', chain.error);
   const info = chain.data;
@@ -107,8 +119,7 @@ export function readSync(network: Network, answers: NodeAnswers, memory: SyncMem
   if (!pool.success) return absurd('getmempoolinfo', pool.error);
 
   const stage = stageOf(network, info, peers.data);
-  const progress =
-    stage === 'synced' ? 1 : Math.min(Math.max(finite(info.verificationprogress), 0), NEARLY);
+  const progress = stage === 'synced' ? 1 : Math.min(Math.max(finite(info.verificationprogress), 0), NEARLY);
   const next = stage === 'blocks' ? remember(memory, progress, now) : NO_MEMORY;
   const status: SyncStatus = {
     stage,

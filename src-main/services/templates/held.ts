@@ -172,7 +172,8 @@ export class HeldTemplates {
     if (last?.previousHash === previousHash) return last;
     // A reorganisation can come back to a tip that was left a moment ago.
     const known = this.#tips.findIndex((tip) => tip.previousHash === previousHash);
-    const tip = known >= 0 ? (this.#tips.splice(known, 1)[0] as Tip) : { previousHash, held: [], expiry: undefined };
+    const tip =
+      known >= 0 ? (this.#tips.splice(known, 1)[0] as Tip) : { previousHash, held: [], expiry: undefined };
     clearTimeout(tip.expiry);
     if (last !== undefined) {
       last.expiry = setTimeout(() => {
@@ -195,7 +196,8 @@ export class HeldTemplates {
     this.#byId.delete(held.template.id);
     for (const transaction of held.shared) {
       transaction.holders -= 1;
-      if (transaction.holders === 0 && this.#pool.get(transaction.wtxid) === transaction) this.#pool.delete(transaction.wtxid);
+      if (transaction.holders === 0 && this.#pool.get(transaction.wtxid) === transaction)
+        this.#pool.delete(transaction.wtxid);
     }
   }
 

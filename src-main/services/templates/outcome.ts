@@ -23,35 +23,57 @@ const NOT_YET = new Set(['prev-blk-not-found', 'time-too-new']);
 export function troubleOf(error: unknown): { readonly state: SourceState; readonly retryMs: number } {
   if (error instanceof TemplateReplyError) {
     return {
-      state: { kind: 'failed', reason: `The node's block template can't be used: ${error.message}.`, advice: error.advice },
+      state: {
+        kind: 'failed',
+        reason: `The node's block template can't be used: ${error.message}.`,
+        advice: error.advice,
+      },
       retryMs: RETRY_MS,
     };
   }
   if (error instanceof RpcUnreachable) {
-    return { state: { kind: 'waiting', reason: `The node does not answer: ${error.reason}.` }, retryMs: RETRY_AWAY_MS };
+    return {
+      state: { kind: 'waiting', reason: `The node does not answer: ${error.reason}.` },
+      retryMs: RETRY_AWAY_MS,
+    };
   }
   if (error instanceof RpcError) {
     switch (error.code) {
       case RPC_IN_WARMUP:
-        return { state: { kind: 'waiting', reason: `The node is starting: ${error.message}` }, retryMs: RETRY_AWAY_MS };
+        return {
+          state: { kind: 'waiting', reason: `The node is starting: ${error.message}` },
+          retryMs: RETRY_AWAY_MS,
+        };
       case RPC_CLIENT_NOT_CONNECTED:
         return {
-          state: { kind: 'waiting', reason: 'The node is not connected to any other node yet, so it gives no work.' },
+          state: {
+            kind: 'waiting',
+            reason: 'The node is not connected to any other node yet, so it gives no work.',
+          },
           retryMs: RETRY_MS,
         };
       case RPC_CLIENT_IN_INITIAL_DOWNLOAD:
         return {
-          state: { kind: 'waiting', reason: 'The node is still catching up with the chain; work begins when it has.' },
+          state: {
+            kind: 'waiting',
+            reason: 'The node is still catching up with the chain; work begins when it has.',
+          },
           retryMs: RETRY_MS,
         };
     }
     return {
-      state: { kind: 'waiting', reason: `The node gives no block template: ${error.message} (${error.code}).` },
+      state: {
+        kind: 'waiting',
+        reason: `The node gives no block template: ${error.message} (${error.code}).`,
+      },
       retryMs: RETRY_MS,
     };
   }
   const reason = error instanceof Error ? error.message : String(error);
-  return { state: { kind: 'waiting', reason: `No block template could be had: ${reason}.` }, retryMs: RETRY_MS };
+  return {
+    state: { kind: 'waiting', reason: `No block template could be had: ${reason}.` },
+    retryMs: RETRY_MS,
+  };
 }
 
 /**
@@ -60,7 +82,8 @@ export function troubleOf(error: unknown): { readonly state: SourceState; readon
  */
 export function submitResultOf(answer: unknown): SubmitResult {
   if (answer === null) return { kind: 'accepted', already: false };
-  if (typeof answer !== 'string' || answer === '') return { kind: 'unreachable', reason: 'the answer of the node makes no sense' };
+  if (typeof answer !== 'string' || answer === '')
+    return { kind: 'unreachable', reason: 'the answer of the node makes no sense' };
   const reason = answer.slice(0, 200);
   if (reason === 'duplicate') return { kind: 'accepted', already: true };
   if (reason === 'inconclusive' || reason === 'duplicate-inconclusive') return { kind: 'inconclusive' };
@@ -70,6 +93,7 @@ export function submitResultOf(answer: unknown): SubmitResult {
 
 /** What a failed `submitblock` call means: only a block the node could not read is refused; all else is to be sent again. */
 export function submitFailureOf(error: unknown): SubmitResult {
-  if (error instanceof RpcError && error.code === RPC_DESERIALIZATION_ERROR) return { kind: 'rejected', reason: error.message };
+  if (error instanceof RpcError && error.code === RPC_DESERIALIZATION_ERROR)
+    return { kind: 'rejected', reason: error.message };
   return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) };
 }

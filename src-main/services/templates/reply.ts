@@ -63,7 +63,11 @@ export class TemplateReplyError extends Error {
   readonly code = 'bad-template';
   /** The next step for the user. */
   readonly advice: string;
-  constructor(message: string, advice = 'Restart the node. If this stays, update the node and Adit.', options?: ErrorOptions) {
+  constructor(
+    message: string,
+    advice = 'Restart the node. If this stays, update the node and Adit.',
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.advice = advice;
   }
@@ -119,7 +123,10 @@ export function checkReply(raw: unknown, network: Network): Reply {
   const envelope = parse(envelopeSchema, raw, '');
   for (const rule of envelope.rules) {
     if (rule.startsWith('!') && !KNOWN_RULES.has(rule)) {
-      throw new TemplateReplyError(`it demands the rule "${rule.slice(1)}", which this version of Adit does not know`, 'Update Adit.');
+      throw new TemplateReplyError(
+        `it demands the rule "${rule.slice(1)}", which this version of Adit does not know`,
+        'Update Adit.',
+      );
     }
   }
   const bits = Number.parseInt(envelope.bits, 16);
@@ -142,16 +149,20 @@ export function checkReply(raw: unknown, network: Network): Reply {
     bytes += transaction.data.length;
     witness ||= transaction.txid !== transaction.wtxid;
   }
-  if (weight > (envelope.weightlimit ?? 4 * envelope.sizelimit)) throw new TemplateReplyError('its transactions weigh more than a block');
+  if (weight > (envelope.weightlimit ?? 4 * envelope.sizelimit))
+    throw new TemplateReplyError('its transactions weigh more than a block');
   if (bytes > envelope.sizelimit) throw new TemplateReplyError('its transactions are larger than a block');
-  if (sigops > envelope.sigoplimit) throw new TemplateReplyError('its transactions have more signature operations than a block');
+  if (sigops > envelope.sigoplimit)
+    throw new TemplateReplyError('its transactions have more signature operations than a block');
   if (witness && envelope.default_witness_commitment === undefined) {
     throw new TemplateReplyError('it has transactions with witness but no default_witness_commitment');
   }
   const most = subsidy(envelope.height, network) + fees;
   // Less would be odd but valid; more would make every block found on it worthless.
   if (envelope.coinbasevalue > most) {
-    throw new TemplateReplyError(`coinbasevalue ${envelope.coinbasevalue} is more than subsidy and fees (${most}) at height ${envelope.height}`);
+    throw new TemplateReplyError(
+      `coinbasevalue ${envelope.coinbasevalue} is more than subsidy and fees (${most}) at height ${envelope.height}`,
+    );
   }
   return {
     longpollId: envelope.longpollid,
@@ -166,7 +177,9 @@ export function checkReply(raw: unknown, network: Network): Reply {
     fees,
     auxiliary: auxiliaryOf(envelope.coinbaseaux ?? {}),
     commitment:
-      envelope.default_witness_commitment === undefined ? undefined : Buffer.from(envelope.default_witness_commitment, 'hex'),
+      envelope.default_witness_commitment === undefined
+        ? undefined
+        : Buffer.from(envelope.default_witness_commitment, 'hex'),
     signetChallenge: envelope.signet_challenge,
     weight,
     sigops,
@@ -177,7 +190,8 @@ export function checkReply(raw: unknown, network: Network): Reply {
 function checkTransactions(raw: unknown): ReplyTransaction[] {
   if (!Array.isArray(raw)) throw new TemplateReplyError('transactions is not a list');
   // Before anything is parsed: a list of a million entries must cost nothing.
-  if (raw.length > MAX_TRANSACTIONS) throw new TemplateReplyError(`it has ${raw.length} transactions; no block holds as many`);
+  if (raw.length > MAX_TRANSACTIONS)
+    throw new TemplateReplyError(`it has ${raw.length} transactions; no block holds as many`);
   const seen = new Set<string>();
   let total = 0;
   return raw.map((entry: unknown, index): ReplyTransaction => {
@@ -186,12 +200,15 @@ function checkTransactions(raw: unknown): ReplyTransaction[] {
     if (seen.has(parsed.txid)) throw new TemplateReplyError(`transaction ${parsed.txid} stands in it twice`);
     seen.add(parsed.txid);
     total += hex.length;
-    if (total > 2 * MAX_BLOCK_WEIGHT) throw new TemplateReplyError('its transactions are larger than a block');
+    if (total > 2 * MAX_BLOCK_WEIGHT)
+      throw new TemplateReplyError('its transactions are larger than a block');
     const data = Buffer.from(hex, 'hex');
     // `Buffer.from` stops at the first letter that is not hex.
     if (data.length * 2 !== hex.length) throw new TemplateReplyError(`transactions.${index}.data is not hex`);
     if (parsed.weight < data.length || parsed.weight > 4 * data.length) {
-      throw new TemplateReplyError(`transactions.${index}.weight ${parsed.weight} does not fit ${data.length} bytes`);
+      throw new TemplateReplyError(
+        `transactions.${index}.weight ${parsed.weight} does not fit ${data.length} bytes`,
+      );
     }
     return {
       txid: parsed.txid,
@@ -208,7 +225,10 @@ function checkTransactions(raw: unknown): ReplyTransaction[] {
 /** The node counts from 1; a transaction can only lean on those before it. */
 function dependsOf(depends: readonly number[], index: number): readonly number[] {
   for (const place of depends) {
-    if (place < 1 || place > index) throw new TemplateReplyError(`transactions.${index}.depends names ${place}, which does not come before it`);
+    if (place < 1 || place > index)
+      throw new TemplateReplyError(
+        `transactions.${index}.depends names ${place}, which does not come before it`,
+      );
   }
   return [...new Set(depends)].map((place) => place - 1);
 }
@@ -216,12 +236,15 @@ function dependsOf(depends: readonly number[], index: number): readonly number[]
 function auxiliaryOf(values: Readonly<Record<string, string>>): Buffer {
   const parts = Object.entries(values).map(([key, hex]) => {
     const bytes = Buffer.from(hex, 'hex');
-    if (bytes.length * 2 !== hex.length) throw new TemplateReplyError(`coinbaseaux.${key.slice(0, 40)} is not hex`);
+    if (bytes.length * 2 !== hex.length)
+      throw new TemplateReplyError(`coinbaseaux.${key.slice(0, 40)} is not hex`);
     return bytes;
   });
   const joined = Buffer.concat(parts);
   if (joined.length > MAX_AUXILIARY_BYTES) {
-    throw new TemplateReplyError(`coinbaseaux has ${joined.length} bytes; there is room for ${MAX_AUXILIARY_BYTES}`);
+    throw new TemplateReplyError(
+      `coinbaseaux has ${joined.length} bytes; there is room for ${MAX_AUXILIARY_BYTES}`,
+    );
   }
   return joined;
 }

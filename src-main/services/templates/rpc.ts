@@ -154,18 +154,25 @@ class RpcTemplateSource implements TemplateSource {
 
   async submit(block: Uint8Array): Promise<SubmitResult> {
     try {
-      return submitResultOf(await this.#rpc.call('submitblock', [bytesToHex(block)], { timeoutMs: SUBMIT_MS }));
+      return submitResultOf(
+        await this.#rpc.call('submitblock', [bytesToHex(block)], { timeoutMs: SUBMIT_MS }),
+      );
     } catch (error) {
       return submitFailureOf(error);
     }
   }
 
   /** @throws RpcError | RpcUnreachable when there was no verdict */
-  async propose(block: Uint8Array): Promise<{ readonly valid: boolean; readonly reason: string | undefined }> {
+  async propose(
+    block: Uint8Array,
+  ): Promise<{ readonly valid: boolean; readonly reason: string | undefined }> {
     const request = { mode: 'proposal', data: bytesToHex(block), rules: this.#rules };
     const answer = await this.#rpc.call('getblocktemplate', [request], { timeoutMs: SUBMIT_MS });
     if (answer === null) return { valid: true, reason: undefined };
-    return { valid: false, reason: typeof answer === 'string' ? answer.slice(0, 200) : 'the answer of the node makes no sense' };
+    return {
+      valid: false,
+      reason: typeof answer === 'string' ? answer.slice(0, 200) : 'the answer of the node makes no sense',
+    };
   }
 
   /** The long poll: asks, passes on, asks again, for as long as the source runs. Pauses only after a failure. */
@@ -205,7 +212,10 @@ class RpcTemplateSource implements TemplateSource {
     this.#wake();
     const serial = this.#serial;
     try {
-      const raw = await this.#rpc.call('getblocktemplate', [{ rules: this.#rules }], { timeoutMs: CALL_MS, signal: stop });
+      const raw = await this.#rpc.call('getblocktemplate', [{ rules: this.#rules }], {
+        timeoutMs: CALL_MS,
+        signal: stop,
+      });
       if (!stop.aborted) this.#take(raw, serial, force);
     } catch (error) {
       if (!stop.aborted) this.#troubled(error);
@@ -301,7 +311,11 @@ class RpcTemplateSource implements TemplateSource {
   async #verify(template: Template): Promise<void> {
     const wrong = await this.#held.verify(template.id);
     if (wrong === undefined) return;
-    this.#log.error('the node gave a wrong template', { template: template.id, height: template.height, reason: wrong });
+    this.#log.error('the node gave a wrong template', {
+      template: template.id,
+      height: template.height,
+      reason: wrong,
+    });
     this.#distrust = true;
     if (this.#current !== template) return;
     this.#current = undefined;
@@ -312,7 +326,8 @@ class RpcTemplateSource implements TemplateSource {
 
   #troubled(error: unknown): number {
     const { state, retryMs } = troubleOf(error);
-    if (this.#setState(state)) this.#log.warn('no block template', { reason: 'reason' in state ? state.reason : '' });
+    if (this.#setState(state))
+      this.#log.warn('no block template', { reason: 'reason' in state ? state.reason : '' });
     return retryMs;
   }
 

@@ -8,5 +8,11 @@ export {
   type KeptBlock,
 } from './keeper.ts';
 export { createChainLookup, type ChainLookup } from './lookup.ts';
-export { JOBS_KEPT, createSoloUpstream, type SoloUpstream, type SoloUpstreamOptions, type UpstreamProblem } from './solo.ts';
+export {
+  JOBS_KEPT,
+  createSoloUpstream,
+  type SoloUpstream,
+  type SoloUpstreamOptions,
+  type UpstreamProblem,
+} from './solo.ts';
 export type { Finder, Upstream } from './types.ts';

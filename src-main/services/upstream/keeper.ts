@@ -83,7 +83,10 @@ export interface KeeperProblem {
   readonly advice: string;
 }
 
-export type KeeperFs = Pick<typeof files, 'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm' | 'stat'>;
+export type KeeperFs = Pick<
+  typeof files,
+  'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm' | 'stat'
+>;
 
 export interface BlockKeeperOptions {
   /** For the blocks of one network; made when needed. */
@@ -209,7 +212,17 @@ class Keeper implements BlockKeeper {
     }
     const worker = facts.worker.slice(0, MAX_NAME);
     const userAgent = facts.userAgent.slice(0, MAX_NAME);
-    const record = { ...facts, worker, userAgent, status: 'sending', confirmations: 0, reason: null, attempts: 0, final: false, file: null } as const;
+    const record = {
+      ...facts,
+      worker,
+      userAgent,
+      status: 'sending',
+      confirmations: 0,
+      reason: null,
+      attempts: 0,
+      final: false,
+      file: null,
+    } as const;
     const entry = this.#enter(record, block);
     void this.#send(entry);
     this.#save(entry);
@@ -278,7 +291,9 @@ class Keeper implements BlockKeeper {
       entry.again = true;
       return;
     }
-    void (entry.record.status === 'onChain' || entry.record.status === 'stale' ? this.#check(entry) : this.#send(entry));
+    void (entry.record.status === 'onChain' || entry.record.status === 'stale'
+      ? this.#check(entry)
+      : this.#send(entry));
   }
 
   /** Hands the block to the node. Calls `submit` before it first yields when the block is in memory. */
@@ -329,17 +344,35 @@ class Keeper implements BlockKeeper {
     try {
       found = await this.#options.lookup(record.hash);
     } catch (error) {
-      this.#options.log.debug('a found block could not be looked up', { hash: record.hash, reason: String(error) });
+      this.#options.log.debug('a found block could not be looked up', {
+        hash: record.hash,
+        reason: String(error),
+      });
       return;
     }
     const buried = found.tipHeight >= record.height + FINAL_DEPTH;
     if (found.kind === 'known' && found.confirmations > 0) {
       const { confirmations } = found;
-      this.#change(entry, { status: 'onChain', confirmations, reason: null, final: confirmations > FINAL_DEPTH });
+      this.#change(entry, {
+        status: 'onChain',
+        confirmations,
+        reason: null,
+        final: confirmations > FINAL_DEPTH,
+      });
     } else if (found.kind === 'known') {
-      this.#change(entry, { status: 'stale', confirmations: 0, reason: 'another block is in its place', final: buried });
+      this.#change(entry, {
+        status: 'stale',
+        confirmations: 0,
+        reason: 'another block is in its place',
+        final: buried,
+      });
     } else if (buried) {
-      this.#change(entry, { status: 'stale', confirmations: 0, reason: 'the chain went on without it', final: true });
+      this.#change(entry, {
+        status: 'stale',
+        confirmations: 0,
+        reason: 'the chain went on without it',
+        final: true,
+      });
     } else if (record.status === 'onChain' || record.status === 'stale') {
       // The node had it and does not know it any more: its chain was restored or built anew.
       this.#change(entry, { status: 'sending', confirmations: 0, reason: null });
@@ -398,7 +431,10 @@ class Keeper implements BlockKeeper {
         const first = !this.#unsaved.has(entry.record.hash);
         this.#unsaved.add(entry.record.hash);
         if (first) {
-          log.error('a found block could not be written to disk', { hash: entry.record.hash, reason: String(error) });
+          log.error('a found block could not be written to disk', {
+            hash: entry.record.hash,
+            reason: String(error),
+          });
           this.#report({
             code: 'blockNotSaved',
             message: `Block ${entry.record.hash} was found but could not be written to disk (${String(error)}). It is kept in memory and sent to the node all the same.`,
@@ -449,7 +485,10 @@ class Keeper implements BlockKeeper {
     const hash = NAME.exec(name)?.[2];
     if (hash === undefined || this.#entries.has(hash)) return undefined;
     try {
-      if (!names.includes(name) && readBlock(await this.#readBounded(join(folder, partial), MAX_BLOCK_WEIGHT), hash).ok) {
+      if (
+        !names.includes(name) &&
+        readBlock(await this.#readBounded(join(folder, partial), MAX_BLOCK_WEIGHT), hash).ok
+      ) {
         await this.#fs.rename(join(folder, partial), join(folder, name));
         await this.#syncFolder();
         log.warn('a found block was rescued from an unfinished file', { name });
@@ -469,7 +508,10 @@ class Keeper implements BlockKeeper {
     const height = Number(NAME.exec(name)?.[1]);
     const known = await this.#readSidecar(path.replace(/\.dat$/, '.json'), hash, height);
     if (known !== undefined && known.network !== network) {
-      log.warn('a block of another network lies in this folder; it is left alone', { name, network: known.network });
+      log.warn('a block of another network lies in this folder; it is left alone', {
+        name,
+        network: known.network,
+      });
       return;
     }
     if (known?.final === true) {
@@ -503,13 +545,24 @@ class Keeper implements BlockKeeper {
     void (record.status === 'onChain' ? this.#check(entry) : this.#send(entry));
   }
 
-  async #readSidecar(path: string, hash: string, height: number): Promise<z.output<typeof recordSchema> | undefined> {
+  async #readSidecar(
+    path: string,
+    hash: string,
+    height: number,
+  ): Promise<z.output<typeof recordSchema> | undefined> {
     try {
-      const parsed = recordSchema.safeParse(JSON.parse(Buffer.from(await this.#readBounded(path, MAX_SIDECAR_BYTES)).toString('utf8')));
+      const parsed = recordSchema.safeParse(
+        JSON.parse(Buffer.from(await this.#readBounded(path, MAX_SIDECAR_BYTES)).toString('utf8')),
+      );
       if (parsed.success && parsed.data.hash === hash && parsed.data.height === height) return parsed.data;
-      this.#options.log.warn('the record of a found block makes no sense; the block itself is used', { path });
+      this.#options.log.warn('the record of a found block makes no sense; the block itself is used', {
+        path,
+      });
     } catch (error) {
-      this.#options.log.warn('the record of a found block can not be read; the block itself is used', { path, reason: String(error) });
+      this.#options.log.warn('the record of a found block can not be read; the block itself is used', {
+        path,
+        reason: String(error),
+      });
     }
     return undefined;
   }
@@ -531,7 +584,10 @@ class Keeper implements BlockKeeper {
     try {
       return await this.#readBounded(record.file, MAX_BLOCK_WEIGHT);
     } catch (error) {
-      this.#options.log.error('the file of a found block can not be read', { file: record.file, reason: String(error) });
+      this.#options.log.error('the file of a found block can not be read', {
+        file: record.file,
+        reason: String(error),
+      });
       return undefined;
     }
   }
@@ -541,7 +597,8 @@ class Keeper implements BlockKeeper {
     this.#report({
       code: 'blockFileDamaged',
       message: `The file ${name} of a found block can't be used: ${reason}. ${done}`,
-      advice: 'Check the disk. If the block is not on the chain, put a copy of the file from a backup in its place and restart Adit.',
+      advice:
+        'Check the disk. If the block is not on the chain, put a copy of the file from a backup in its place and restart Adit.',
     });
   }
 
@@ -576,7 +633,8 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-type ReadBlock = { readonly ok: true; readonly block: Block } | { readonly ok: false; readonly reason: string };
+type ReadBlock =
+  { readonly ok: true; readonly block: Block } | { readonly ok: false; readonly reason: string };
 
 /** Parses a block file and proves that it is the block its name says, whole. */
 function readBlock(bytes: Uint8Array, hash: string): ReadBlock {
@@ -591,7 +649,13 @@ function readBlock(bytes: Uint8Array, hash: string): ReadBlock {
 }
 
 /** What can be told of a block whose record is lost. Fees are unknown without the coins its transactions spent. */
-function recordOf(block: Block, hash: string, height: number, network: Network, now: number): z.output<typeof recordSchema> {
+function recordOf(
+  block: Block,
+  hash: string,
+  height: number,
+  network: Network,
+  now: number,
+): z.output<typeof recordSchema> {
   const [coinbase, ...rest] = block.transactions;
   return {
     hash,

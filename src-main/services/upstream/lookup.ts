@@ -22,14 +22,16 @@ export type ChainLookup = (
 /** A look-up by `getblockheader`. @throws RpcError | RpcUnreachable | ZodError */
 export function createChainLookup(rpc: NodeRpc): ChainLookup {
   const options = { timeoutMs: LOOKUP_MS };
-  const tipHeight = async (): Promise<number> => heightSchema.parse(await rpc.call('getblockcount', [], options));
+  const tipHeight = async (): Promise<number> =>
+    heightSchema.parse(await rpc.call('getblockcount', [], options));
   return async (hash) => {
     try {
       const { confirmations, height } = headerSchema.parse(await rpc.call('getblockheader', [hash], options));
       if (confirmations > 0) return { kind: 'known', confirmations, tipHeight: height + confirmations - 1 };
       return { kind: 'known', confirmations, tipHeight: await tipHeight() };
     } catch (error) {
-      if (error instanceof RpcError && error.code === RPC_NOT_FOUND) return { kind: 'unknown', tipHeight: await tipHeight() };
+      if (error instanceof RpcError && error.code === RPC_NOT_FOUND)
+        return { kind: 'unknown', tipHeight: await tipHeight() };
       throw error;
     }
   };

@@ -160,7 +160,8 @@ class Solo implements SoloUpstream {
   }
 
   #onTemplate(template: Template): void {
-    if (this.#tip === undefined || !equalBytes(this.#tip, template.previousHash)) this.#moveTip(template.previousHash);
+    if (this.#tip === undefined || !equalBytes(this.#tip, template.previousHash))
+      this.#moveTip(template.previousHash);
     this.#templates.push(template.id);
     while (this.#templates.length > TEMPLATES_KEPT) {
       const gone = this.#templates.shift();
@@ -200,7 +201,14 @@ class Solo implements SoloUpstream {
     let job: Job;
     try {
       this.#lastId += 1;
-      job = buildJob(template, { id: this.#lastId, payouts, tag: tag(), network, now: clock.now(), extranonceSize });
+      job = buildJob(template, {
+        id: this.#lastId,
+        payouts,
+        tag: tag(),
+        network,
+        now: clock.now(),
+        extranonceSize,
+      });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       log.error('no job could be made', { template: template.id, reason: message });
@@ -209,7 +217,10 @@ class Solo implements SoloUpstream {
       this.#report({
         code: 'jobFailed',
         message: `No work could be made from the node's template: ${message}`,
-        advice: error instanceof JobError && error.code === 'payouts' ? 'Check the payout addresses.' : 'Restart the node; if this stays, update Adit.',
+        advice:
+          error instanceof JobError && error.code === 'payouts'
+            ? 'Check the payout addresses.'
+            : 'Restart the node; if this stays, update Adit.',
       });
       return;
     }
@@ -236,16 +247,28 @@ class Solo implements SoloUpstream {
    * node's own, so what can be wrong with it is the coinbase, and that differs by its kind only.
    */
   #scheduleProposal(job: Job, payouts: readonly Payout[]): void {
-    const kind = JSON.stringify([payouts.map(({ script, basisPoints }) => [bytesToHex(script), basisPoints]), job.tag]);
+    const kind = JSON.stringify([
+      payouts.map(({ script, basisPoints }) => [bytesToHex(script), basisPoints]),
+      job.tag,
+    ]);
     if (kind === this.#approved) return;
     clearTimeout(this.#proposal);
-    this.#proposal = setTimeout(() => void this.#propose(job, kind), this.#options.proposeAfterMs ?? PROPOSE_AFTER_MS).unref();
+    this.#proposal = setTimeout(
+      () => void this.#propose(job, kind),
+      this.#options.proposeAfterMs ?? PROPOSE_AFTER_MS,
+    ).unref();
   }
 
   async #propose(job: Job, kind: string): Promise<void> {
     const { source, log } = this.#options;
     const extranonce = new Uint8Array(job.extranonceSize);
-    const header = headerOf(job, { jobId: job.id, extranonce, version: job.version, ntime: job.time, nonce: 0 });
+    const header = headerOf(job, {
+      jobId: job.id,
+      extranonce,
+      version: job.version,
+      ntime: job.time,
+      nonce: 0,
+    });
     const coinbase = withWitness(job, coinbaseOf(job, extranonce));
     const block = source.assemble({ templateId: job.templateId, header, coinbase });
     if (block === undefined) return;
@@ -264,11 +287,16 @@ class Solo implements SoloUpstream {
     }
     // The tip moved before the node looked: the next job is shown to it.
     if (!this.isCurrentTip(job) || verdict.reason === 'inconclusive-not-best-prevblk') return;
-    log.error('the node would refuse a block of this job', { job: job.id, height: job.height, reason: verdict.reason });
+    log.error('the node would refuse a block of this job', {
+      job: job.id,
+      height: job.height,
+      reason: verdict.reason,
+    });
     this.#report({
       code: 'jobRefused',
       message: `The node would refuse a block made from the current work: ${verdict.reason ?? 'no reason given'}.`,
-      advice: 'Mining now would be in vain. Restart the node; if this stays, update Adit and report it with the log file.',
+      advice:
+        'Mining now would be in vain. Restart the node; if this stays, update Adit and report it with the log file.',
     });
   }
 

@@ -188,7 +188,7 @@ function Spacer({ height }: { readonly height: number }) {
   const style: CSSProperties = { height };
   return (
     <tr className={styles.spacer} aria-hidden="true">
-      <td colSpan={HEADS.length} style={style} />
+      <td style={style} />
     </tr>
   );
 }

@@ -39,6 +39,7 @@ function Headline() {
   const node = useTopic('node', (value) => value);
   const hashrate = useTopic('totals', (totals) => totals.hashrate.m10);
   const covered = useCovered();
+  const connected = link((value) => value.connected);
   if (state === undefined) {
     return (
       <div className={styles.state} role="status" aria-label={t.app.loading}>
@@ -53,7 +54,7 @@ function Headline() {
     <>
       <div className={styles.state} role="status" aria-live="polite" data-headline={state.headline}>
         <strong>
-          <span className={cx(styles.lamp, styles[view.tone], state.headline === 'mining' && styles.beating)} aria-hidden="true" />
+          <span className={cx(styles.lamp, styles[connected ? view.tone : 'idle'], connected && state.headline === 'mining' && styles.beating)} aria-hidden="true" />
           {view.title}
         </strong>
         <span className={styles.why}>{view.why}</span>

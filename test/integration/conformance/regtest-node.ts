@@ -7,7 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bytesToHex, displayHash, parseHash } from '../../../src-main/core/bitcoin/bytes.ts';
 import { sha256 } from '../../../src-main/core/bitcoin/hash.ts';
-import { serializeTransaction, txidOf, type Transaction } from '../../../src-main/core/bitcoin/transaction.ts';
+import {
+  serializeTransaction,
+  txidOf,
+  type Transaction,
+} from '../../../src-main/core/bitcoin/transaction.ts';
 import type { NodeRpc } from '../../../src-main/services/node/index.ts';
 import { createNodeRpc } from '../../../src-main/services/node/rpc.ts';
 
@@ -18,7 +22,11 @@ const STOP_MS = 60_000;
 export function testNodeCommand(): readonly string[] | undefined {
   const json = process.env['ADIT_TEST_NODE'];
   if (json === undefined) return undefined;
-  const { command, launcher, path } = JSON.parse(json) as { command?: string[]; launcher?: string[]; path: string };
+  const { command, launcher, path } = JSON.parse(json) as {
+    command?: string[];
+    launcher?: string[];
+    path: string;
+  };
   return command ?? (launcher !== undefined && launcher.length > 0 ? launcher : [path]);
 }
 
@@ -112,7 +120,10 @@ export class RegtestNode {
 
   /** Mines blocks whose coins anyone can spend with `spend`. Gives their hashes. */
   async mine(blocks: number): Promise<string[]> {
-    return (await this.rpc.call('generatetodescriptor', [blocks, `raw(${bytesToHex(OPEN_SCRIPT)})`])) as string[];
+    return (await this.rpc.call('generatetodescriptor', [
+      blocks,
+      `raw(${bytesToHex(OPEN_SCRIPT)})`,
+    ])) as string[];
   }
 
   async best(): Promise<string> {

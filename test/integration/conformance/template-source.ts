@@ -1,13 +1,23 @@
 import { once, EventEmitter } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { blockHash } from '../../../src-main/core/bitcoin/block.ts';
-import { bytesToHex, displayHash, equalBytes, hexToBytes, parseHash } from '../../../src-main/core/bitcoin/bytes.ts';
+import {
+  bytesToHex,
+  displayHash,
+  equalBytes,
+  hexToBytes,
+  parseHash,
+} from '../../../src-main/core/bitcoin/bytes.ts';
 import { sha256d } from '../../../src-main/core/bitcoin/hash.ts';
 import { merklePath } from '../../../src-main/core/bitcoin/merkle.ts';
 import { meetsTarget, subsidy } from '../../../src-main/core/bitcoin/target.ts';
 import { buildJob, coinbaseOf, headerOf, withWitness } from '../../../src-main/core/mining/job.ts';
 import type { Payout, Template } from '../../../src-main/core/mining/types.ts';
-import type { BlockSolution, SourceState, TemplateSource } from '../../../src-main/services/templates/index.ts';
+import type {
+  BlockSolution,
+  SourceState,
+  TemplateSource,
+} from '../../../src-main/services/templates/index.ts';
 import { OPEN_SCRIPT, RegtestNode, spend, testNodeCommand } from './regtest-node.ts';
 
 const WAIT_MS = 10_000;
@@ -15,7 +25,14 @@ const PAYOUT: Payout = { address: 'open', script: OPEN_SCRIPT, basisPoints: 10_0
 
 /** Works on a template until a header meets its target: a couple of hashes on regtest. `salt` gives another block. */
 export function solve(template: Template, salt = 0): BlockSolution {
-  const job = buildJob(template, { id: 1, payouts: [PAYOUT], tag: '/test/', network: 'regtest', now: 0, extranonceSize: 8 });
+  const job = buildJob(template, {
+    id: 1,
+    payouts: [PAYOUT],
+    tag: '/test/',
+    network: 'regtest',
+    now: 0,
+    extranonceSize: 8,
+  });
   const extranonce = new Uint8Array(8).fill(salt);
   for (let nonce = 0; ; nonce += 1) {
     const header = headerOf(job, { jobId: 1, extranonce, version: job.version, ntime: job.time, nonce });
@@ -40,7 +57,10 @@ export function assembled(source: TemplateSource, solution: BlockSolution): Uint
 }
 
 /** Waits for the first template that `wanted` takes, the current one included. */
-export function templateThat(source: TemplateSource, wanted: (template: Template) => boolean): Promise<Template> {
+export function templateThat(
+  source: TemplateSource,
+  wanted: (template: Template) => boolean,
+): Promise<Template> {
   const current = source.current();
   if (current !== undefined && wanted(current)) return Promise.resolve(current);
   const events = new EventEmitter();
@@ -142,7 +162,10 @@ export function templateSourceConformance(name: string, make: (node: RegtestNode
       await node.rpc.call('reconsiderblock', [tip]);
       const again = await templateThat(source, on(String(tip)));
       expect(again.height).toBe(first.height);
-      expect(await source.submit(assembled(source, solve(again)))).toEqual({ kind: 'accepted', already: false });
+      expect(await source.submit(assembled(source, solve(again)))).toEqual({
+        kind: 'accepted',
+        already: false,
+      });
     });
 
     it('mines transactions, with their fees and their witnesses', async () => {
@@ -162,7 +185,9 @@ export function templateSourceConformance(name: string, make: (node: RegtestNode
       expect(template.newTip).toBe(false);
 
       const transactions = (await source.transactions(template.id)) ?? [];
-      expect(transactions.map(({ txid }) => txid).sort()).toEqual([parent, ...children].map(({ txid }) => txid).sort());
+      expect(transactions.map(({ txid }) => txid).sort()).toEqual(
+        [parent, ...children].map(({ txid }) => txid).sort(),
+      );
       expect(transactions[0]).toMatchObject({ txid: parent.txid, hex: parent.hex, fee: 10_000, depends: [] });
       for (const child of transactions.slice(1)) expect(child).toMatchObject({ fee: 5_000, depends: [0] });
       for (const { hex, wtxid, txid } of transactions) {
@@ -174,7 +199,10 @@ export function templateSourceConformance(name: string, make: (node: RegtestNode
 
       const block = assembled(source, solve(template));
       expect(await source.submit(block)).toEqual({ kind: 'accepted', already: false });
-      const mined = (await node.rpc.call('getblock', [await node.best(), 1])) as { tx: string[]; confirmations: number };
+      const mined = (await node.rpc.call('getblock', [await node.best(), 1])) as {
+        tx: string[];
+        confirmations: number;
+      };
       expect(mined.tx.slice(1)).toEqual(transactions.map(({ txid }) => txid));
       await node.rpc.call('setmocktime', [0]);
     });
@@ -201,8 +229,13 @@ export function templateSourceConformance(name: string, make: (node: RegtestNode
 
       const coinbase = Uint8Array.from(solution.coinbase);
       coinbase[60] = (coinbase[60] as number) ^ 1;
-      expect(await source.submit(assembled(source, { ...solution, coinbase }))).toMatchObject({ kind: 'rejected' });
-      expect(await source.submit(assembled(source, miss(template)))).toEqual({ kind: 'rejected', reason: 'high-hash' });
+      expect(await source.submit(assembled(source, { ...solution, coinbase }))).toMatchObject({
+        kind: 'rejected',
+      });
+      expect(await source.submit(assembled(source, miss(template)))).toEqual({
+        kind: 'rejected',
+        reason: 'high-hash',
+      });
       expect(await source.submit(good.subarray(0, good.length - 7))).toMatchObject({ kind: 'rejected' });
       expect(await source.submit(new Uint8Array(0))).toMatchObject({ kind: 'rejected' });
 
@@ -231,10 +264,20 @@ export function templateSourceConformance(name: string, make: (node: RegtestNode
     it('shows a block to the node before work is done on it', async () => {
       source.start();
       const template = await templateThat(source, on(await node.best()));
-      expect(await source.propose(assembled(source, miss(template)))).toEqual({ valid: true, reason: undefined });
+      expect(await source.propose(assembled(source, miss(template)))).toEqual({
+        valid: true,
+        reason: undefined,
+      });
       const greedy = solve({ ...template, coinbaseValue: template.coinbaseValue + 1 });
-      expect(await source.propose(assembled(source, greedy))).toEqual({ valid: false, reason: 'bad-cb-amount' });
-      const bare = solve({ ...template, scriptSigPrefix: template.scriptSigPrefix, previousHash: new Uint8Array(32) });
+      expect(await source.propose(assembled(source, greedy))).toEqual({
+        valid: false,
+        reason: 'bad-cb-amount',
+      });
+      const bare = solve({
+        ...template,
+        scriptSigPrefix: template.scriptSigPrefix,
+        previousHash: new Uint8Array(32),
+      });
       expect(await source.propose(assembled(source, bare))).toMatchObject({ valid: false });
     });
 
