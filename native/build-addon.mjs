@@ -4,7 +4,16 @@
 //   node native/build-addon.mjs [--force] [--strict]     --strict: end with 1 when nothing could be built
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,14 +63,15 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
+/** Compilers to look for: the one the user names, else the usual ones. */
+function compilers() {
+  if (process.env.CC) return [process.env.CC];
+  return process.platform === 'win32' ? ['clang-cl', 'cl'] : ['cc', 'gcc', 'clang'];
+}
+
 /** The first compiler that answers, or undefined. */
 async function findCompiler() {
-  const candidates = process.env.CC
-    ? [process.env.CC]
-    : process.platform === 'win32'
-      ? ['clang-cl', 'cl']
-      : ['cc', 'gcc', 'clang'];
-  for (const command of candidates) {
+  for (const command of compilers()) {
     const microsoft = /(^|[\\/])(clang-)?cl(\.exe)?$/i.test(command);
     try {
       // cl has no --version; without arguments it prints its banner and ends with 0.
@@ -87,12 +97,21 @@ async function buildUnix(command, api, work) {
   const objects = await Promise.all(
     Object.entries(plan()).map(async ([name, flags]) => {
       const object = join(work, `${name}.o`);
-      const common = ['-std=c11', '-O3', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', `-I${api.include_dir}`];
+      const common = [
+        '-std=c11',
+        '-O3',
+        '-fPIC',
+        '-fvisibility=hidden',
+        '-Wall',
+        '-Wextra',
+        `-I${api.include_dir}`,
+      ];
       await run(command, [...common, ...flags, '-c', join(sources, name), '-o', object]);
       return object;
     }),
   );
-  const link = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-pthread'];
+  const link =
+    process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-pthread'];
   await run(command, [...link, ...objects, '-o', join(work, 'sha256d.node')]);
 }
 
@@ -101,20 +120,43 @@ async function buildWindows(command, api, work) {
   const machine = process.arch === 'arm64' ? 'arm64' : 'x64';
   // One import library from the two lists of Node-API names.
   const names = [api.def_paths.js_native_api_def, api.def_paths.node_api_def].flatMap((path) =>
-    readFileSync(path, 'utf8').split(/\r?\n/).filter((line) => /^\s*napi_|^\s*node_api_/.test(line)),
+    readFileSync(path, 'utf8')
+      .split(/\r?\n/)
+      .filter((line) => /^\s*napi_|^\s*node_api_/.test(line)),
   );
   writeFileSync(join(work, 'node.def'), ['NAME NODE.EXE', 'EXPORTS', ...names, ''].join('\n'));
   const librarian = clang ? 'llvm-lib' : 'lib';
-  await run(librarian, [`/def:${join(work, 'node.def')}`, `/machine:${machine}`, `/out:${join(work, 'node.lib')}`]);
+  await run(librarian, [
+    `/def:${join(work, 'node.def')}`,
+    `/machine:${machine}`,
+    `/out:${join(work, 'node.lib')}`,
+  ]);
   const objects = [];
   for (const [name, flags] of Object.entries(plan())) {
     const object = join(work, `${name}.obj`);
     // cl knows all intrinsics without flags; clang-cl takes the same -m flags as clang.
-    const own = clang ? flags : [];
-    await run(command, ['/nologo', '/std:c11', '/O2', '/MT', '/W3', `/I${api.include_dir}`, ...own, '/c', join(sources, name), `/Fo${object}`]);
+    const own = clang ? flags.filter((flag) => !flag.startsWith('-mtune')) : [];
+    await run(command, [
+      '/nologo',
+      '/std:c11',
+      '/O2',
+      '/MT',
+      '/W3',
+      `/I${api.include_dir}`,
+      ...own,
+      '/c',
+      join(sources, name),
+      `/Fo${object}`,
+    ]);
     objects.push(object);
   }
-  const link = ['/link', `/out:${join(work, 'sha256d.node')}`, join(work, 'node.lib'), 'delayimp.lib', '/delayload:node.exe'];
+  const link = [
+    '/link',
+    `/out:${join(work, 'sha256d.node')}`,
+    join(work, 'node.lib'),
+    'delayimp.lib',
+    '/delayload:node.exe',
+  ];
   await run(command, ['/nologo', '/LD', ...objects, ...link], { cwd: work });
 }
 
@@ -132,14 +174,23 @@ async function main() {
     if (strict) process.exitCode = 1;
   };
   const print = fingerprint();
-  if (!process.argv.includes('--force') && existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === print) {
+  if (
+    !process.argv.includes('--force') &&
+    existsSync(target) &&
+    existsSync(stamp) &&
+    readFileSync(stamp, 'utf8') === print
+  ) {
     say('native/build/sha256d.node is up to date');
     return;
   }
   const api = headers();
-  if (!api) return give('npm package node-api-headers is missing (npm install brings it); the CPU miner uses WebAssembly');
+  if (!api)
+    return give(
+      'npm package node-api-headers is missing (npm install brings it); the CPU miner uses WebAssembly',
+    );
   const compiler = await findCompiler();
-  if (!compiler) return give('no C compiler here (cc, gcc, clang; on Windows cl or clang-cl); the CPU miner uses WebAssembly');
+  if (!compiler)
+    return give(`no C compiler here (${compilers().join(', ')}); the CPU miner uses WebAssembly`);
   mkdirSync(out, { recursive: true });
   const work = mkdtempSync(join(out, 'work-'));
   try {

@@ -160,6 +160,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
           void site.node.restart();
           return {};
         },
+        'node.forceStop': () => ({ done: site.node.forceKill() }),
+        'node.reindex': () => {
+          void site.node.reindex();
+          return {};
+        },
         'block.acknowledge': ({ hash }) => {
           site.acknowledge(hash);
           return {};
@@ -279,7 +284,9 @@ function initialTopics(
     node: {
       phase: 'stopped',
       since: startedAt,
+      activity: null,
       retryAt: null,
+      forceFrom: null,
       pid: null,
       network: settings.network,
       dataDir: '',

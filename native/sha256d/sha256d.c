@@ -174,7 +174,7 @@ extern uint32_t sha256d_run_avx2(const sha256d_job *, uint32_t, uint32_t, sha256
 extern uint32_t sha256d_run_avx512(const sha256d_job *, uint32_t, uint32_t, sha256d_hit *, uint32_t *);
 extern uint32_t sha256d_run_shani(const sha256d_job *, uint32_t, uint32_t, sha256d_hit *, uint32_t *);
 
-#if defined(_MSC_VER)
+#if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 static void cpuid(uint32_t leaf, uint32_t *regs) { __cpuidex((int *)regs, (int)leaf, 0); }
 static uint64_t xcr0(void) { return _xgetbv(0); }

@@ -40,47 +40,46 @@ const { log, close: closeLog } = openLog(join(dataDir, 'logs', 'shell'), { level
 app.on('quit', closeLog);
 const resources = app.isPackaged ? process.resourcesPath : resolve(out, '..', 'resources');
 
-try {
-  await runShell({
-    electron: {
-      app,
-      BrowserWindow,
-      dialog,
-      ipcMain,
-      Menu,
-      MessageChannelMain,
-      nativeImage,
-      nativeTheme,
-      Notification,
-      protocol,
-      session,
-      shell,
-      Tray,
-      utilityProcess,
-    },
-    paths: {
-      preload: join(out, 'preload', 'preload.cjs'),
-      page: join(out, 'page'),
-      engine: join(out, 'main', 'engine.js'),
-      icon: join(resources, 'icon.png'),
-      trayIcon: join(resources, 'tray.png'),
-    },
-    engine: {
-      version: app.getVersion(),
-      dataDir,
-      practice,
-      bundledDir: app.isPackaged ? join(process.resourcesPath, 'bin') : resolve(out, '..', 'native', 'bin'),
-    },
-    platform: process.platform,
-    appId: 'org.adit.desktop',
-    hidden: argv.includes('--hidden'),
-    memory: memoryFile(join(shellDir, 'shell.json')),
-    schedule: nodeSchedule,
-    now: Date.now,
-    log: (message) => log.warn(message),
-  });
-} catch (error) {
+// Not awaited here: Electron is ready only once this module has been evaluated.
+runShell({
+  electron: {
+    app,
+    BrowserWindow,
+    dialog,
+    ipcMain,
+    Menu,
+    MessageChannelMain,
+    nativeImage,
+    nativeTheme,
+    Notification,
+    protocol,
+    session,
+    shell,
+    Tray,
+    utilityProcess,
+  },
+  paths: {
+    preload: join(out, 'preload', 'preload.cjs'),
+    page: join(out, 'page'),
+    engine: join(out, 'main', 'engine.js'),
+    icon: join(resources, 'icon.png'),
+    trayIcon: join(resources, 'tray.png'),
+  },
+  engine: {
+    version: app.getVersion(),
+    dataDir,
+    practice,
+    bundledDir: app.isPackaged ? join(process.resourcesPath, 'bin') : resolve(out, '..', 'native', 'bin'),
+  },
+  platform: process.platform,
+  appId: 'org.adit.desktop',
+  hidden: argv.includes('--hidden'),
+  memory: memoryFile(join(shellDir, 'shell.json')),
+  schedule: nodeSchedule,
+  now: Date.now,
+  log: (message) => log.warn(message),
+}).catch((error: unknown) => {
   log.error('The desktop app could not start', { error: String(error) });
   dialog.showErrorBox('Adit cannot start', error instanceof Error ? error.message : String(error));
   app.exit(1);
-}
+});

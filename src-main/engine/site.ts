@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { ApiError } from '../core/api/define.ts';
 import type { ApiHub } from '../core/api/hub.ts';
-import type { EventRow, MinerRow, Problem, QueryOutput } from '../core/api/schema.ts';
+import type { EventRow, MinerRow, NodeView, Problem, QueryOutput } from '../core/api/schema.ts';
 import type { Settings } from '../core/api/settings.ts';
 import { addressOfScript } from '../core/bitcoin/address.ts';
 import { bytesToHex } from '../core/bitcoin/bytes.ts';
@@ -133,6 +133,7 @@ export class Site {
   #firstPractice: string | undefined;
   #trafficBegun = false;
   #lastNode = '';
+  #activity: NodeView['activity'] = null;
   #storeFailing = false;
 
   constructor(options: SiteOptions) {
@@ -156,6 +157,10 @@ export class Site {
           download: true,
           debian: practice,
           signal,
+          progress: (text, done, total) => {
+            this.#activity = { text, progress: done !== undefined && total ? Math.min(1, done / total) : null };
+            this.#publishNode(this.#node.snapshot());
+          },
         }),
       log,
       ...(practice ? { rpcPort: 0 } : {}),
@@ -393,8 +398,13 @@ export class Site {
     return this.#node;
   }
 
+  #publishNode(snapshot: NodeSnapshot): void {
+    if (snapshot.child.kind !== 'starting') this.#activity = null;
+    this.#options.hub.value('node', nodeView(snapshot, this.#source.kind, this.#activity));
+  }
+
   #onNode(snapshot: NodeSnapshot): void {
-    this.#options.hub.value('node', nodeView(snapshot, this.#source.kind));
+    this.#publishNode(snapshot);
     const { child, problem } = snapshot;
     const now = `${child.kind} ${problem?.code ?? ''}`;
     if (now !== this.#lastNode) {

@@ -6,12 +6,14 @@ import type { NodeSnapshot } from '../services/node/index.ts';
 import type { GatewayAddress } from '../services/gateway/index.ts';
 
 /** The node as the API shows it. `source` is where templates come from. */
-export function nodeView(snapshot: NodeSnapshot, source: 'rpc' | 'ipc'): NodeView {
+export function nodeView(snapshot: NodeSnapshot, source: 'rpc' | 'ipc', activity: NodeView['activity']): NodeView {
   const { child, sync, binary } = snapshot;
   return {
     phase: child.kind,
     since: child.since,
+    activity: child.kind === 'starting' ? activity : null,
     retryAt: child.kind === 'backoff' ? child.retryAt : null,
+    forceFrom: child.kind === 'stopping' ? child.forceFrom : null,
     pid: child.kind === 'ready' ? child.pid : null,
     network: snapshot.network,
     dataDir: snapshot.dataDir,

@@ -36,10 +36,10 @@ function openBrowser(url: string): void {
 /** What the terminal shows: sentences for people, or JSON lines for programs. */
 function createVoice(
   json: boolean,
-): (event: string, facts: Readonly<Record<string, unknown>>, words?: string) => void {
+): (event: string, facts: Readonly<Record<string, unknown>>, words?: string | null) => void {
   return (event, facts, words) => {
     if (json) process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
-    else if (words !== undefined) process.stdout.write(`${words}\n`);
+    else if (words) process.stdout.write(`${words}\n`);
   };
 }
 
@@ -92,7 +92,7 @@ async function main(options: Arguments): Promise<number> {
   };
   let lastPhase = '';
   const onNode = (node: NodeView): void => {
-    const phase = `${node.phase} ${node.stage} ${node.problem?.code ?? ''}`;
+    const phase = `${node.phase} ${node.stage} ${node.problem?.code ?? ''} ${node.activity?.text ?? ''}`;
     if (phase === lastPhase) return;
     lastPhase = phase;
     voice(
@@ -104,11 +104,14 @@ async function main(options: Arguments): Promise<number> {
         flavour: node.flavour,
         problem: node.problem,
       },
-      node.problem === null ? undefined : `Adit: ${node.problem.message} ${node.problem.advice}`,
+      node.problem === null ? node.activity && `Adit: ${node.activity.text}` : `Adit: ${node.problem.message} ${node.problem.advice}`,
     );
     if (node.phase === 'failed' && options.blocks > 0) finish(1);
   };
+  let lastHeadline = '';
   const onState = (state: StateView): void => {
+    if (state.headline === lastHeadline) return;
+    lastHeadline = state.headline;
     voice('state', { headline: state.headline });
   };
 

@@ -258,6 +258,8 @@ export class MockClient implements ApiClient {
     const base: NodeView = {
       phase: 'ready',
       since: now - 3 * DAY,
+      activity: null,
+      forceFrom: null,
       retryAt: null,
       pid: 4_711,
       network,
@@ -672,11 +674,21 @@ export class MockClient implements ApiClient {
         this.#threads.now = (input as CommandInput<'practice.threads'>).threads;
         return {};
       case 'node.stop':
-        this.#set('node', { ...values.node, phase: 'stopped', pid: null, since: Date.now() });
+        this.#set('node', { ...values.node, phase: 'stopping', since: Date.now(), forceFrom: Date.now() + 1_000 });
         return {};
+      case 'node.forceStop':
+        this.#set('node', { ...values.node, phase: 'stopped', pid: null, since: Date.now(), forceFrom: null });
+        return { done: true };
       case 'node.start':
       case 'node.restart':
-        this.#set('node', { ...values.node, phase: 'starting', since: Date.now(), problem: null });
+      case 'node.reindex':
+        this.#set('node', {
+          ...values.node,
+          phase: 'starting',
+          since: Date.now(),
+          problem: null,
+          activity: { text: 'Bringing Bitcoin Core 31.1', progress: 0.37 },
+        });
         return {};
     }
   }

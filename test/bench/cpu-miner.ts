@@ -88,7 +88,11 @@ function processorSeconds(pid: number): number | undefined {
 
 /** Our MH per second of processor time, in a process of its own. */
 async function measureOurs(way: Way, seconds: number): Promise<number> {
-  const [command, args] = await pinned(process.execPath, [HERE, '--measure', JSON.stringify({ ...way, seconds })]);
+  const [command, args] = await pinned(process.execPath, [
+    HERE,
+    '--measure',
+    JSON.stringify({ ...way, seconds }),
+  ]);
   const { stdout } = await run(command, args);
   return Number(stdout);
 }
@@ -183,7 +187,9 @@ async function nameOf(path: string): Promise<string> {
 /** Measures ours and each peer in turns on one core. Figures are MH per second of processor time; the fastest peer counts. */
 export async function benchCpuMiner(options: CpuMinerBenchOptions = {}): Promise<Figure[]> {
   const { rounds = 3, seconds = 4, peerPaths = findPeers() } = options;
-  const peers = await Promise.all(peerPaths.map(async (path) => ({ path, name: await nameOf(path), rates: [] as number[] })));
+  const peers = await Promise.all(
+    peerPaths.map(async (path) => ({ path, name: await nameOf(path), rates: [] as number[] })),
+  );
   const withAddon = loadHasher().kind === 'addon';
   const ours = WAYS.filter((way) => withAddon || !way.addon).map((way) => ({ way, rates: [] as number[] }));
   for (let round = 0; round < rounds; round += 1) {

@@ -221,6 +221,18 @@ describe('a start that can not be', () => {
     chmodSync(path, 0o600);
     await node.start();
     expect(node.snapshot().problem).toMatchObject({ code: 'notExecutable' });
+    // Not for this computer: it must not end up with a shell that runs its bytes as commands.
+    writeFileSync(path, `touch ${join(world.root, 'oops')}\n`);
+    chmodSync(path, 0o700);
+    await node.start();
+    expect(node.snapshot().problem).toMatchObject({ code: 'wrongArchitecture' });
+    const foreign = Buffer.alloc(64);
+    foreign.write('\x7fELF\x02\x01', 'latin1');
+    foreign.writeUInt16LE(0x15, 18); // PowerPC
+    writeFileSync(path, foreign);
+    await node.start();
+    expect(node.snapshot().problem).toMatchObject({ code: 'wrongArchitecture' });
+    expect(existsSync(join(world.root, 'oops'))).toBe(false);
     expect(node.snapshot().child.kind).toBe('failed');
   });
 

@@ -5,7 +5,12 @@ import { targetOfDifficulty } from '../../src-main/core/bitcoin/target.ts';
 import { coinbaseOf } from '../../src-main/core/mining/job.ts';
 import { DuplicateSet, checkShare } from '../../src-main/core/mining/share.ts';
 import type { Job, ShareOutcome } from '../../src-main/core/mining/types.ts';
-import { encodeNotify, encodeSetDifficulty, notifyTemplate, parseLine } from '../../src-main/core/stratum-v1/messages.ts';
+import {
+  encodeNotify,
+  encodeSetDifficulty,
+  notifyTemplate,
+  parseLine,
+} from '../../src-main/core/stratum-v1/messages.ts';
 import { Session, encodeOutcome, type SubmittedShare } from '../../src-main/core/stratum-v1/session.ts';
 import {
   MODELS,
@@ -86,7 +91,8 @@ class TestServer {
     for (const output of session.receive(parseLine(line))) {
       if ('text' in output) socket.write(output.text);
       if (output.kind === 'ready' && this.#job) this.#notify(socket, session, this.#job);
-      if (output.kind === 'share') socket.write(encodeOutcome(output.share.id, this.#judge(session, output.share)));
+      if (output.kind === 'share')
+        socket.write(encodeOutcome(output.share.id, this.#judge(session, output.share)));
     }
   }
 
@@ -157,13 +163,16 @@ class TestServer {
 
 const open: { stop?: () => Promise<void>; close?: () => Promise<void> }[] = [];
 afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await (each.stop ?? each.close)?.call(each);
+  for (const each of open.splice(0).toReversed()) await (each.stop ?? each.close)?.call(each);
 });
 
 /** About 4,000 hashes a share: many a second, and none too quick for the checks. */
 const EASY = 2 ** -20;
 
-async function server(difficulty: number, trusting = false): Promise<TestServer & { at: { host: string; port: number } }> {
+async function server(
+  difficulty: number,
+  trusting = false,
+): Promise<TestServer & { at: { host: string; port: number } }> {
   const made = new TestServer(difficulty, trusting);
   open.push(made);
   const at = await made.listen();
@@ -204,7 +213,11 @@ describe('the CPU miner', () => {
     await gateway.until(() => gateway.judged.length >= 60);
     expect(gateway.judged.map(({ outcome }) => outcome.kind)).not.toContain('rejected');
     expect(new Set(gateway.judged.map(({ version }) => version)).size).toBeGreaterThan(1);
-    expect(gateway.sessions[0]).toMatchObject({ userAgent: 'adit-cpu/1', workers: ['practice.cpu'], versionRolling: true });
+    expect(gateway.sessions[0]).toMatchObject({
+      userAgent: 'adit-cpu/1',
+      workers: ['practice.cpu'],
+      versionRolling: true,
+    });
     const stats = miner.stats();
     expect(stats).toMatchObject({ state: 'working', threads: 2, rejected: 0, lost: 0, difficulty: EASY });
     expect(stats.hasher).toMatch(/^(?:addon|wasm)\/\w/);
@@ -216,7 +229,11 @@ describe('the CPU miner', () => {
     const miner = cpuMiner(1);
     miner.start(gateway.at);
     const { share, reply, difficulty } = await nextShare(miner);
-    expect({ reply, difficulty, job: share.jobId }).toEqual({ reply: { kind: 'accepted' }, difficulty: EASY, job: '1' });
+    expect({ reply, difficulty, job: share.jobId }).toEqual({
+      reply: { kind: 'accepted' },
+      difficulty: EASY,
+      job: '1',
+    });
     await gateway.until(() => miner.stats().hashes > 0);
     await miner.stop();
     const stats = miner.stats();
@@ -278,9 +295,9 @@ describe('the CPU miner', () => {
       await gateway.until(() => gateway.judged.length >= before + 20);
       expect(miner.stats().threads).toBe(threads);
     }
-    expect(gateway.judged.map(({ outcome }) => (outcome.kind === 'rejected' ? outcome.reason : outcome.kind))).not.toContain(
-      'duplicate',
-    );
+    expect(
+      gateway.judged.map(({ outcome }) => (outcome.kind === 'rejected' ? outcome.reason : outcome.kind)),
+    ).not.toContain('duplicate');
     expect(() => miner.setThreads(257)).toThrow(expect.objectContaining({ code: 'range' }));
   });
 
@@ -298,27 +315,38 @@ describe('the CPU miner', () => {
     expect(gateway.sessions).toHaveLength(2);
   });
 
-  test.runIf(process.platform === 'linux')('hashes at the lowest priority, and only its own threads', async () => {
-    const niceOf = (): number[] =>
-      readdirSync('/proc/self/task').map((id) => {
-        const fields = readFileSync(`/proc/self/task/${id}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-        return Number(fields[16]);
-      });
-    const before = niceOf().filter((nice) => nice === 19).length;
-    const gateway = await server(EASY);
-    gateway.setJob(easyJob({ id: 1 }));
-    const miner = cpuMiner(2);
-    miner.start(gateway.at);
-    await gateway.until(() => gateway.judged.length >= 20);
-    expect(niceOf().filter((nice) => nice === 19).length - before).toBe(2);
-  });
+  test.runIf(process.platform === 'linux')(
+    'hashes at the lowest priority, and only its own threads',
+    async () => {
+      const niceOf = (): number[] =>
+        readdirSync('/proc/self/task').map((id) => {
+          const fields = readFileSync(`/proc/self/task/${id}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+          return Number(fields[16]);
+        });
+      const before = niceOf().filter((nice) => nice === 19).length;
+      const gateway = await server(EASY);
+      gateway.setJob(easyJob({ id: 1 }));
+      const miner = cpuMiner(2);
+      miner.start(gateway.at);
+      await gateway.until(() => gateway.judged.length >= 20);
+      expect(niceOf().filter((nice) => nice === 19).length - before).toBe(2);
+    },
+  );
 
   test.each([
     { name: 'garbage', line: 'HTTP/1.1 400 Bad Request\r\n\r\n', why: 'no JSON' },
     { name: 'a list', line: '[]\n', why: 'no JSON object' },
     { name: 'a line without end', line: 'x'.repeat(600_000), why: 'longer than any job' },
-    { name: 'a job that is none', line: '{"id":null,"method":"mining.notify","params":["1"]}\n', why: 'previous hash' },
-    { name: 'a refused subscription', line: '{"id":2,"result":null,"error":[20,"full",null]}\n', why: 'full' },
+    {
+      name: 'a job that is none',
+      line: '{"id":null,"method":"mining.notify","params":["1"]}\n',
+      why: 'previous hash',
+    },
+    {
+      name: 'a refused subscription',
+      line: '{"id":2,"result":null,"error":[20,"full",null]}\n',
+      why: 'full',
+    },
     { name: 'a refused name', line: '{"id":3,"result":false,"error":null}\n', why: 'worker name' },
   ])('hangs up on a server that sends $name, and says so', async ({ line, why }) => {
     const gateway = await server(EASY);
@@ -343,7 +371,10 @@ describe('a simulated machine', () => {
     miner.start(gateway.at);
     await gateway.until(() => miner.stats().hashes > 0 && gateway.judged.length >= 20);
     expect(gateway.judged.every(({ outcome }) => outcome.kind === 'valid')).toBe(true);
-    expect(gateway.sessions[0]).toMatchObject({ userAgent: MODELS.nerdMiner.userAgent, versionRolling: false });
+    expect(gateway.sessions[0]).toMatchObject({
+      userAgent: MODELS.nerdMiner.userAgent,
+      versionRolling: false,
+    });
     expect(gateway.lines.filter((line) => line.includes('suggest_difficulty'))).toHaveLength(1);
     const { hashes, hashrate } = miner.stats();
     expect(hashes).toBeGreaterThan(10_000);
@@ -373,7 +404,10 @@ describe('a simulated machine', () => {
 
   test('that can not be backed by a CPU is refused unless it says it is unproven', () => {
     expect(() => createSimulatedMiner({ ...base, model: 'bitaxeGamma' })).toThrow(
-      expect.objectContaining({ code: 'notBacked', message: expect.stringContaining(String(MOST_PROVEN_HASHRATE)) }),
+      expect.objectContaining({
+        code: 'notBacked',
+        message: expect.stringContaining(String(MOST_PROVEN_HASHRATE)),
+      }),
     );
     expect(() => createSimulatedMiner({ ...base, model: 'nerdMiner', hashrate: 0 })).toThrow(
       expect.objectContaining({ code: 'range' }),
@@ -395,5 +429,7 @@ describe('a simulated machine', () => {
 test('no practice miner works on mainnet', () => {
   const main = { network: 'main', worker: 'practice.cpu' } as const;
   expect(() => createCpuMiner({ ...main, threads: 1 })).toThrow(expect.objectContaining({ code: 'mainnet' }));
-  expect(() => createSimulatedMiner({ ...main, model: 'nerdMiner' })).toThrow(expect.objectContaining({ code: 'mainnet' }));
+  expect(() => createSimulatedMiner({ ...main, model: 'nerdMiner' })).toThrow(
+    expect.objectContaining({ code: 'mainnet' }),
+  );
 });

@@ -53,6 +53,12 @@ describe('web preferences', () => {
       );
   });
 
+  test('nothing keeps the entry from being evaluated, which Electron waits for before it is ready', () => {
+    const entry = readFileSync(resolve(import.meta.dirname, '../../src-main/electron/main.ts'), 'utf8');
+    expect(entry).toContain('runShell({');
+    expect(entry).not.toMatch(/\bawait\b(?!ed)/);
+  });
+
   test('a packaged app has no developer tools in its menu', () => {
     const roles = (packaged: boolean): string =>
       JSON.stringify(

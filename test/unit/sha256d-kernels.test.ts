@@ -12,7 +12,7 @@ function targetOf(value: bigint): Uint8Array {
   return Uint8Array.from({ length: 32 }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
 }
 function numberOf(hash: Uint8Array): bigint {
-  return BigInt(`0x${Buffer.from(hash).reverse().toString('hex')}`);
+  return BigInt(`0x${Buffer.from(hash.toReversed()).toString('hex')}`);
 }
 function withVersionAndNonce(header: Uint8Array, version: number, nonce: number): Buffer {
   const out = Buffer.from(header);
@@ -22,11 +22,18 @@ function withVersionAndNonce(header: Uint8Array, version: number, nonce: number)
 }
 
 /** Every solution in a range by node:crypto, in the order of `sorted`. */
-function bySlowWay(header: Uint8Array, target: bigint, versions: Uint32Array, start: number, count: number): string[] {
+function bySlowWay(
+  header: Uint8Array,
+  target: bigint,
+  versions: Uint32Array,
+  start: number,
+  count: number,
+): string[] {
   const hits = [];
   for (let nonce = start; nonce < start + count; nonce += 1) {
     for (const version of versions) {
-      if (numberOf(sha256d(withVersionAndNonce(header, version, nonce))) <= target) hits.push({ nonce, version });
+      if (numberOf(sha256d(withVersionAndNonce(header, version, nonce))) <= target)
+        hits.push({ nonce, version });
     }
   }
   return sorted(hits);
@@ -75,12 +82,24 @@ function suite(hasher: Hasher): void {
   });
 
   describe.each(usable)('%s', (kernel) => {
-    test.each(BLOCKS)('finds the nonce of block $height, and only below its hash', ({ header, nonce, target, hash }) => {
-      expect(sha256d(header).reverse().toString('hex')).toBe(hash);
-      const ask = { header, versions: Uint32Array.of(0x20000000, 1), start: nonce - 1000, count: 2000, kernel };
-      expect(hasher.scan({ ...ask, target: targetOf(target) })).toEqual({ done: 2000, hits: [{ nonce, version: 1 }] });
-      expect(hasher.scan({ ...ask, target: targetOf(target - 1n) })).toEqual({ done: 2000, hits: [] });
-    });
+    test.each(BLOCKS)(
+      'finds the nonce of block $height, and only below its hash',
+      ({ header, nonce, target }) => {
+        expect(numberOf(sha256d(header))).toBe(target);
+        const ask = {
+          header,
+          versions: Uint32Array.of(0x20000000, 1),
+          start: nonce - 1000,
+          count: 2000,
+          kernel,
+        };
+        expect(hasher.scan({ ...ask, target: targetOf(target) })).toEqual({
+          done: 2000,
+          hits: [{ nonce, version: 1 }],
+        });
+        expect(hasher.scan({ ...ask, target: targetOf(target - 1n) })).toEqual({ done: 2000, hits: [] });
+      },
+    );
 
     test.each([
       { bits: 256, name: 'one in 1' },
@@ -95,7 +114,14 @@ function suite(hasher: Hasher): void {
         const versions = Uint32Array.from({ length: count }, (_, i) => noise(i, 4).readUInt32LE());
         const target = numberOf(noise(bits, 32)) % (1n << BigInt(bits));
         const start = noise(count, 4).readUInt32LE() % 2 ** 31;
-        const found = hasher.scan({ header, target: targetOf(target), versions, start, count: tries, kernel });
+        const found = hasher.scan({
+          header,
+          target: targetOf(target),
+          versions,
+          start,
+          count: tries,
+          kernel,
+        });
         expect(sorted(found.hits)).toEqual(bySlowWay(header, target, versions, start, found.done));
         expect(found.done).toBeGreaterThan(0);
         for (const hit of found.hits) {
@@ -110,11 +136,25 @@ function suite(hasher: Hasher): void {
       const versions = Uint32Array.of(4);
       for (const count of [0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 100]) {
         const start = 2 ** 32 - count;
-        const found = hasher.scan({ header, target: targetOf(target), versions, start: start % 2 ** 32, count, kernel });
+        const found = hasher.scan({
+          header,
+          target: targetOf(target),
+          versions,
+          start: start % 2 ** 32,
+          count,
+          kernel,
+        });
         expect(found.done).toBe(count);
         expect(sorted(found.hits)).toEqual(bySlowWay(header, target, versions, start, count));
       }
-      const past = hasher.scan({ header, target: targetOf(0n), versions, start: 2 ** 32 - 5, count: 100, kernel });
+      const past = hasher.scan({
+        header,
+        target: targetOf(0n),
+        versions,
+        start: 2 ** 32 - 5,
+        count: 100,
+        kernel,
+      });
       expect(past.done).toBe(5);
     });
 
@@ -122,7 +162,14 @@ function suite(hasher: Hasher): void {
       const header = noise(9, 80);
       const versions = Uint32Array.from({ length: 16 }, (_, i) => i << 13);
       const target = (1n << 256n) - 1n;
-      const { done, hits } = hasher.scan({ header, target: targetOf(target), versions, start: 5, count: 2 ** 31, kernel });
+      const { done, hits } = hasher.scan({
+        header,
+        target: targetOf(target),
+        versions,
+        start: 5,
+        count: 2 ** 31,
+        kernel,
+      });
       expect(done).toBeGreaterThan(0);
       expect(done).toBeLessThan(200);
       expect(sorted(hits)).toEqual(bySlowWay(header, target, versions, 5, done));
@@ -137,7 +184,13 @@ function suite(hasher: Hasher): void {
   });
 
   test('refuses what it can not scan', () => {
-    const good = { header: noise(1, 80), target: noise(2, 32), versions: Uint32Array.of(1), start: 0, count: 1 };
+    const good = {
+      header: noise(1, 80),
+      target: noise(2, 32),
+      versions: Uint32Array.of(1),
+      start: 0,
+      count: 1,
+    };
     expect(() => hasher.scan({ ...good, header: noise(1, 79) })).toThrow(TypeError);
     expect(() => hasher.scan({ ...good, target: noise(1, 31) })).toThrow(TypeError);
     expect(() => hasher.scan({ ...good, versions: new Uint32Array(0) })).toThrow(TypeError);

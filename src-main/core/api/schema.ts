@@ -71,8 +71,12 @@ export type StateView = z.output<typeof state>;
 const nodeView = z.object({
   phase: z.enum(['stopped', 'starting', 'warming', 'ready', 'stopping', 'backoff', 'failed']),
   since: time,
+  /** What is being done before the node can start, with a share of 0..1 where it is known: its release is being brought. */
+  activity: z.object({ text: z.string(), progress: z.number().nullable() }).nullable(),
   /** When the next start is tried, in `backoff`. */
   retryAt: time.nullable(),
+  /** While `stopping`: from when on the user may end the node by force. */
+  forceFrom: time.nullable(),
   pid: z.number().nullable(),
   network,
   dataDir: z.string(),
@@ -241,6 +245,10 @@ export const apiSchema = {
     'node.start': { input: nothing, output: nothing },
     'node.stop': { input: nothing, output: nothing },
     'node.restart': { input: nothing, output: nothing },
+    /** Ends a node that hangs at its stop; heeded from `forceFrom` of the node's view on. It can damage the chain data. */
+    'node.forceStop': { input: nothing, output: z.object({ done: z.boolean() }) },
+    /** Starts the node with a rebuild of its databases from the blocks on disk, or anew where it is pruned. Takes hours. */
+    'node.reindex': { input: nothing, output: nothing },
     'block.acknowledge': { input: z.object({ hash }), output: nothing },
     'block.resubmit': { input: z.object({ hash }), output: z.object({ status: z.string(), reason: z.string().nullable() }) },
     'miner.forget': { input: z.object({ id: z.string().max(300) }), output: nothing },

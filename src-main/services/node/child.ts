@@ -12,7 +12,7 @@ import type {
   SupervisorState,
 } from '../../core/supervision/machine.ts';
 import type { Log } from '../log/index.ts';
-import { isAlive } from './process.ts';
+import { checkProgram, isAlive } from './process.ts';
 import type { ProcessIdentity } from './process.ts';
 import { LogRing } from './ring.ts';
 
@@ -204,6 +204,7 @@ export function createChild(spec: ChildSpec, deps: { readonly clock: Clock; read
     let child: ChildProcess;
     try {
       if (!isAbsolute(plan.command)) throw new Error(`${plan.command} is not an absolute path`);
+      checkProgram(plan.command);
       child = spawn(plan.command, [...plan.args], {
         cwd: plan.cwd,
         env: { ...plan.env },

@@ -59,7 +59,14 @@ function begin(order: WorkOrder): void {
     rest = Math.floor(rest / 256);
   }
   const versions = rolledVersions(order.job.version, order.versionMask, MAX_VERSIONS);
-  const header = buildHeader(order.job, order.extranonce1, extranonce2, order.job.ntime, order.job.version, 0);
+  const header = buildHeader(
+    order.job,
+    order.extranonce1,
+    extranonce2,
+    order.job.ntime,
+    order.job.version,
+    0,
+  );
   place = { order, versions, since: performance.now(), extranonce2, roll: 0, header, nonce: order.nonceFrom };
   cancel();
   turn();
@@ -103,7 +110,10 @@ function turn(): void {
   const limited =
     setup.limit === undefined
       ? slice
-      : Math.min(slice, Math.max(1, Math.round((setup.limit * LIMITED_SLICE_MS) / 1_000 / at.versions.length)));
+      : Math.min(
+          slice,
+          Math.max(1, Math.round((setup.limit * LIMITED_SLICE_MS) / 1_000 / at.versions.length)),
+        );
   const { target } = at.order;
   const request = { header: at.header, target, versions: at.versions, start: at.nonce };
   const { done, hits } = hasher.scan({ ...request, count: Math.min(limited, at.order.nonceTo - at.nonce) });
@@ -111,14 +121,18 @@ function turn(): void {
   at.nonce += done;
   hashes += done * at.versions.length;
   for (const hit of hits) found(at, hit.nonce, hit.version, now);
-  if (done >= limited) slice = Math.max(64, Math.min(2 ** 24, Math.round((slice * Math.min(4, SLICE_MS / Math.max(took, 0.1))))));
+  if (done >= limited)
+    slice = Math.max(64, Math.min(2 ** 24, Math.round(slice * Math.min(4, SLICE_MS / Math.max(took, 0.1)))));
   if (now - lastProgress >= PROGRESS_MS) progress(now);
   if (setup.limit === undefined) timer = setImmediate(turn);
   else timer = setTimeout(turn, Math.max(1, ((done * at.versions.length) / setup.limit) * 1_000 - took));
 }
 
 function found(at: Place, nonce: number, version: number, now: number): void {
-  allowance = Math.min(MAX_SHARES_PER_SECOND, allowance + ((now - allowanceAt) / 1_000) * MAX_SHARES_PER_SECOND);
+  allowance = Math.min(
+    MAX_SHARES_PER_SECOND,
+    allowance + ((now - allowanceAt) / 1_000) * MAX_SHARES_PER_SECOND,
+  );
   allowanceAt = now;
   if (allowance < 1) {
     withheld += 1;

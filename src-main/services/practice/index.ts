@@ -5,13 +5,27 @@
 import { createHashingMiner, type MinerOptions, type PracticeMiner } from './miner.ts';
 
 export { PracticeError, type PracticeErrorCode } from './errors.ts';
-export { loadHasher, type Hasher, type HasherFiles, type Kernel, type ScanRequest, type ScanResult } from './hasher.ts';
+export {
+  loadHasher,
+  type Hasher,
+  type HasherFiles,
+  type Kernel,
+  type ScanRequest,
+  type ScanResult,
+} from './hasher.ts';
 export type { MinerOptions, PracticeMiner, PracticeShare, PracticeStats } from './miner.ts';
 export { practiceTarget, type PaceOptions } from './pace.ts';
 export { MODELS, MOST_PROVEN_HASHRATE, createSimulatedMiner } from './simulated.ts';
 export type { Model, ModelName, SimulatedMiner, SimulatedMinerOptions } from './simulated.ts';
 export { createSv1Client } from './sv1-client.ts';
-export type { Assignment, ClientState, ServerAddress, Sv1Client, Sv1ClientOptions, SubmitReply } from './sv1-client.ts';
+export type {
+  Assignment,
+  ClientState,
+  ServerAddress,
+  Sv1Client,
+  Sv1ClientOptions,
+  SubmitReply,
+} from './sv1-client.ts';
 export { PRACTICE_SCRIPT, createTraffic, type Traffic, type TrafficOptions } from './traffic.ts';
 
 export interface CpuMinerOptions extends Omit<MinerOptions, 'userAgent' | 'versionMask'> {

@@ -6,7 +6,13 @@ import type { ClientShare } from '../../core/stratum-v1/client.ts';
 import { silentLog, type Log } from '../log/index.ts';
 import { PracticeError } from './errors.ts';
 import type { HasherFiles } from './hasher.ts';
-import { createSv1Client, type Assignment, type ClientState, type ServerAddress, type SubmitReply } from './sv1-client.ts';
+import {
+  createSv1Client,
+  type Assignment,
+  type ClientState,
+  type ServerAddress,
+  type SubmitReply,
+} from './sv1-client.ts';
 import type { FromWorker, ToWorker, WorkOrder, WorkerSetup } from './work.ts';
 
 /** The hashrate shown is over this time. */
@@ -90,7 +96,10 @@ export function threadsFor(setting: number): number {
 /** Throws `PracticeError` "mainnet" on the real chain: practice must never take part in it. */
 export function refuseMainnet(network: Network): void {
   if (network === 'main') {
-    throw new PracticeError('mainnet', 'Practice miners do not run on mainnet. Choose regtest, signet or testnet4.');
+    throw new PracticeError(
+      'mainnet',
+      'Practice miners do not run on mainnet. Choose regtest, signet or testnet4.',
+    );
   }
 }
 
@@ -181,6 +190,12 @@ export interface HashingOptions extends MinerOptions {
   readonly limit?: number;
 }
 
+function post(worker: Worker, message: ToWorker): void {
+  // A thread has no origin to name.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
+  worker.postMessage(message);
+}
+
 /** A miner that really hashes: threads (`cpu-worker.ts`) behind one Stratum V1 connection. */
 export function createHashingMiner(options: HashingOptions): PracticeMiner {
   refuseMainnet(options.network);
@@ -214,14 +229,15 @@ export function createHashingMiner(options: HashingOptions): PracticeMiner {
         assignment = undefined;
         tell({ kind: 'idle' });
       }
-      if (state === 'waiting') log.info('practice miner lost its connection', { worker: options.worker, detail });
+      if (state === 'waiting')
+        log.info('practice miner lost its connection', { worker: options.worker, detail });
       tally.detail = state === 'waiting' ? detail : '';
       tally.states.tell(state, detail);
     },
   });
 
   function tell(message: ToWorker): void {
-    for (const worker of workers) worker.postMessage(message);
+    for (const worker of workers) post(worker, message);
   }
 
   /** Gives each thread its part of the nonces of the present job. */
@@ -247,7 +263,7 @@ export function createHashingMiner(options: HashingOptions): PracticeMiner {
         nonceFrom,
         nonceTo,
       };
-      worker.postMessage(part);
+      post(worker, part);
     });
   }
 
@@ -268,7 +284,9 @@ export function createHashingMiner(options: HashingOptions): PracticeMiner {
           tally.stale += 1;
           return;
         }
-        void client.submit(message.share).then((reply) => tally.answered(message.share, from.difficulty, reply));
+        void client
+          .submit(message.share)
+          .then((reply) => tally.answered(message.share, from.difficulty, reply));
         break;
       }
     }
@@ -302,7 +320,7 @@ export function createHashingMiner(options: HashingOptions): PracticeMiner {
         (worker) =>
           new Promise<void>((resolve) => {
             worker.once('exit', () => resolve());
-            worker.postMessage({ kind: 'stop' } satisfies ToWorker);
+            post(worker, { kind: 'stop' });
           }),
       ),
     );

@@ -25,15 +25,38 @@ export interface Model {
 
 /** Machines as they meet a gateway. User agents as their firmware sends them. */
 export const MODELS = {
-  nerdMiner: { userAgent: 'NerdMinerV2/1.8.3', versionRolling: false, suggestDifficulty: 0.00015, hashrate: 78e3 },
+  nerdMiner: {
+    userAgent: 'NerdMinerV2/1.8.3',
+    versionRolling: false,
+    suggestDifficulty: 0.00015,
+    hashrate: 78e3,
+  },
   nmMiner: { userAgent: 'NMMiner/1.8.10', versionRolling: false, suggestDifficulty: 0.0014, hashrate: 1e6 },
-  bitaxeGamma: { userAgent: 'bitaxe/BM1370/v2.15.0', versionRolling: true, suggestDifficulty: 1000, hashrate: 1.2e12 },
-  antminerS9: { userAgent: 'bmminer/2.0.0', versionRolling: false, suggestDifficulty: undefined, hashrate: 13.5e12 },
-  antminerS21: { userAgent: 'Antminer S21/cgminer 4.12.1', versionRolling: true, suggestDifficulty: undefined, hashrate: 200e12 },
+  bitaxeGamma: {
+    userAgent: 'bitaxe/BM1370/v2.15.0',
+    versionRolling: true,
+    suggestDifficulty: 1000,
+    hashrate: 1.2e12,
+  },
+  antminerS9: {
+    userAgent: 'bmminer/2.0.0',
+    versionRolling: false,
+    suggestDifficulty: undefined,
+    hashrate: 13.5e12,
+  },
+  antminerS21: {
+    userAgent: 'Antminer S21/cgminer 4.12.1',
+    versionRolling: true,
+    suggestDifficulty: undefined,
+    hashrate: 200e12,
+  },
 } as const satisfies Record<string, Model>;
 export type ModelName = keyof typeof MODELS;
 
-export interface SimulatedMinerOptions extends Omit<MinerOptions, 'userAgent' | 'versionMask' | 'suggestDifficulty'> {
+export interface SimulatedMinerOptions extends Omit<
+  MinerOptions,
+  'userAgent' | 'versionMask' | 'suggestDifficulty'
+> {
   readonly model: ModelName | Model;
   /** H/s; default: the model's own. */
   readonly hashrate?: number;
@@ -55,7 +78,10 @@ export function createSimulatedMiner(options: SimulatedMinerOptions): SimulatedM
   const model: Model = typeof options.model === 'string' ? MODELS[options.model] : options.model;
   const hashrate = options.hashrate ?? model.hashrate;
   if (!(hashrate >= LEAST_HASHRATE && hashrate <= MOST_HASHRATE)) {
-    throw new PracticeError('range', `hashrate is in H/s, from ${LEAST_HASHRATE} to ${MOST_HASHRATE}, not ${hashrate}`);
+    throw new PracticeError(
+      'range',
+      `hashrate is in H/s, from ${LEAST_HASHRATE} to ${MOST_HASHRATE}, not ${hashrate}`,
+    );
   }
   const mine: MinerOptions = {
     ...options,

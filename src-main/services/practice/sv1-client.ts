@@ -126,7 +126,8 @@ export function createSv1Client(options: Sv1ClientOptions): Sv1Client {
     mine.on('connect', () => {
       let hello = askedMask === 0 ? '' : encodeConfigure(CONFIGURE_ID, askedMask);
       hello += encodeSubscribe(SUBSCRIBE_ID, options.userAgent);
-      if (options.suggestDifficulty !== undefined) hello += encodeSuggestDifficulty(SUGGEST_ID, options.suggestDifficulty);
+      if (options.suggestDifficulty !== undefined)
+        hello += encodeSuggestDifficulty(SUGGEST_ID, options.suggestDifficulty);
       mine.write(hello + encodeAuthorize(AUTHORIZE_ID, options.worker, options.password ?? 'x'));
     });
     mine.on('data', (text: string) => receive(mine, text));
@@ -212,7 +213,8 @@ export function createSv1Client(options: Sv1ClientOptions): Sv1Client {
         return;
       case SUBSCRIBE_ID:
         subscription = parseSubscription(reply.result);
-        if (!subscription) close(`the server refused the subscription: ${reply.error?.message ?? 'unusable answer'}`);
+        if (!subscription)
+          close(`the server refused the subscription: ${reply.error?.message ?? 'unusable answer'}`);
         return;
       case AUTHORIZE_ID:
         if (reply.error || reply.result !== true) {
@@ -229,7 +231,12 @@ export function createSv1Client(options: Sv1ClientOptions): Sv1Client {
         if (!settle) return;
         waiting.delete(reply.id);
         if (reply.result === true) settle({ kind: 'accepted' });
-        else settle({ kind: 'rejected', code: reply.error?.code ?? 0, message: reply.error?.message ?? 'refused' });
+        else
+          settle({
+            kind: 'rejected',
+            code: reply.error?.code ?? 0,
+            message: reply.error?.message ?? 'refused',
+          });
       }
     }
   }

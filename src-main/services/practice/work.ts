@@ -29,7 +29,12 @@ export interface WorkOrder {
 export type ToWorker = WorkOrder | { readonly kind: 'idle' } | { readonly kind: 'stop' };
 
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly hasher: 'addon' | 'wasm'; readonly kernel: string; readonly note: string | undefined }
+  | {
+      readonly kind: 'ready';
+      readonly hasher: 'addon' | 'wasm';
+      readonly kernel: string;
+      readonly note: string | undefined;
+    }
   | { readonly kind: 'share'; readonly order: number; readonly share: ClientShare }
   /** Hashes since the last progress, and shares not sent because there were too many. */
   | { readonly kind: 'progress'; readonly hashes: number; readonly withheld: number };

@@ -1,3 +1,4 @@
+import DatabaseZap from 'lucide-react/icons/database-zap';
 import Play from 'lucide-react/icons/play';
 import RotateCw from 'lucide-react/icons/rotate-cw';
 import Square from 'lucide-react/icons/square';
@@ -11,9 +12,9 @@ import { useTopic } from '../../stores/topics.ts';
 import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { CopyButton } from '../../ui/copy.tsx';
-import { cx } from '../../ui/cx.ts';
 import { Confirm } from '../../ui/dialog.tsx';
 import { Banner, Failed, Skeleton } from '../../ui/feedback.tsx';
+import { Meter } from '../../ui/meter.tsx';
 import { Mono, Note } from '../../ui/text.tsx';
 import { Explained } from '../../ui/tip.tsx';
 import { nodeTone, nodeWords, shownProgress } from './node-words.ts';
@@ -32,28 +33,31 @@ export function NodeScreen() {
   }
   return (
     <div className={styles.page}>
-      <div className={cx(styles.notice, node.problem === null && node.warnings.length === 0 && styles.none)}>
-        {node.problem !== null && (
-          <Banner tone={node.phase === 'failed' ? 'bad' : 'warn'} title={node.problem.message}>
-            <p>{node.problem.advice}</p>
-          </Banner>
-        )}
-        {node.warnings.map((warning) => (
-          <Banner key={warning} tone="warn" title={t.node.warnings}>
-            <p>{warning}</p>
-          </Banner>
-        ))}
+      {node.problem !== null && (
+        <Banner tone={node.phase === 'failed' ? 'bad' : 'warn'} title={node.problem.message}>
+          <p>{node.problem.advice}</p>
+        </Banner>
+      )}
+      {node.warnings.map((warning) => (
+        <Banner key={warning} tone="warn" title={t.node.warnings}>
+          <p>{warning}</p>
+        </Banner>
+      ))}
+      <div className={styles.pair}>
+        <Card title={t.node.title} data-card="node-state">
+          <State node={node} />
+        </Card>
+        <Card title={t.rail.node(node.flavour, node.version)} data-card="node-facts">
+          <Facts node={node} />
+        </Card>
       </div>
-      <Card title={t.node.title} data-card="node-state">
-        <State node={node} />
-      </Card>
-      <Card title={t.rail.node(node.flavour, node.version)} data-card="node-facts">
-        <Facts node={node} />
-      </Card>
       <Log />
     </div>
   );
 }
+
+/** The code of the problem that a rebuild of the databases heals. */
+const REINDEX_HELPS = 'corrupt';
 
 const CIRCLE = 2 * Math.PI * 44;
 
@@ -120,74 +124,109 @@ function TipAge({ at }: { readonly at: number | null }) {
   return at === null ? null : <span>{t.common.ago(fmt.span(now - at))}</span>;
 }
 
-function State({ node }: { readonly node: NodeView }) {
-  const [asking, setAsking] = useState<'stop' | 'restart' | null>(null);
-  const start = useCommand('node.start');
-  const stop = useCommand('node.stop');
-  const restart = useCommand('node.restart');
+type Ask = 'stop' | 'restart' | 'forceStop' | 'reindex';
+
+const ASKED: Readonly<Record<Ask, { readonly title: string; readonly why: string; readonly confirm: string; readonly danger: boolean }>> = {
+  stop: { title: t.node.stopTitle, why: t.node.stopWhy, confirm: t.node.stop, danger: true },
+  restart: { title: t.node.restartTitle, why: t.node.restartWhy, confirm: t.node.restart, danger: false },
+  forceStop: { title: t.node.forceTitle, why: t.node.forceWhy, confirm: t.node.force, danger: true },
+  reindex: { title: t.node.reindexTitle, why: t.node.reindexWhy, confirm: t.node.reindex, danger: true },
+};
+
+/** What stands under the node's state: what it waits for, how far it is, or what it is for. */
+function Why({ node }: { readonly node: NodeView }) {
   const now = useNow(1_000);
-  const running = node.phase === 'ready' || node.phase === 'starting' || node.phase === 'warming' || node.phase === 'backoff';
-  const asked = asking === 'stop' ? stop : restart;
+  if (node.activity !== null) {
+    return (
+      <div className={styles.activity}>
+        <Note>{node.activity.text}</Note>
+        {node.activity.progress !== null && (
+          <Meter value={node.activity.progress} label={node.activity.text} words={fmt.percent(node.activity.progress, 0)} />
+        )}
+      </div>
+    );
+  }
+  if (node.phase === 'backoff' && node.retryAt !== null) return <Note>{t.node.retry(fmt.span(node.retryAt - now, 'long'))}</Note>;
+  if (node.phase === 'stopped') return <Note>{t.node.stoppedWhy}</Note>;
+  if (node.phase === 'stopping') return <Note>{canForce(node, now) ? t.node.forceLate : t.node.stoppingWhy}</Note>;
+  if (node.phase === 'ready' && node.stage !== 'synced' && node.headers > 0) {
+    return <Note>{t.node.blocks(fmt.count(node.blocks), fmt.count(node.headers))}</Note>;
+  }
+  return <Note>{t.node.lead}</Note>;
+}
+
+const canForce = (node: NodeView, now: number): boolean => node.phase === 'stopping' && node.forceFrom !== null && now >= node.forceFrom;
+
+function State({ node }: { readonly node: NodeView }) {
+  const [asking, setAsking] = useState<Ask | null>(null);
+  const now = useNow(1_000);
+  const start = useCommand('node.start');
+  const commands = {
+    stop: useCommand('node.stop'),
+    restart: useCommand('node.restart'),
+    forceStop: useCommand('node.forceStop'),
+    reindex: useCommand('node.reindex'),
+  };
+  const { phase } = node;
+  const command = asking === null ? undefined : commands[asking];
   return (
     <div className={styles.hero}>
       <Dial node={node} />
-      <div>
+      <div className={styles.words}>
         <p className={styles.state} role="status">
           {nodeWords(node)}
         </p>
-        <Note>
-          {node.phase === 'backoff' && node.retryAt !== null
-            ? t.node.retry(fmt.span(node.retryAt - now, 'long'))
-            : node.phase === 'stopped'
-              ? t.node.stoppedWhy
-              : node.phase === 'stopping'
-                ? t.node.stoppingWhy
-                : node.phase === 'ready' && node.stage !== 'synced' && node.headers > 0
-                  ? t.node.blocks(fmt.count(node.blocks), fmt.count(node.headers))
-                  : t.node.lead}
-        </Note>
+        <Why node={node} />
       </div>
-      {node.phase === 'ready' && node.stage !== 'synced' && <Stages />}
+      {phase === 'ready' && node.stage !== 'synced' && <Stages />}
       {start.error !== undefined && (
         <Banner tone="bad" alert>
           <p>{start.error.message}</p>
         </Banner>
       )}
       <div className={styles.buttons}>
-        {(node.phase === 'stopped' || node.phase === 'failed' || node.phase === 'backoff') && (
+        {(phase === 'stopped' || phase === 'failed' || phase === 'backoff') && (
           <Button kind="primary" disabled={start.busy} onClick={() => void start.run({})}>
             <Play size={15} aria-hidden="true" />
             {t.node.start}
           </Button>
         )}
-        {node.phase === 'ready' && (
+        {phase === 'failed' && node.problem?.code === REINDEX_HELPS && (
+          <Button onClick={() => setAsking('reindex')}>
+            <DatabaseZap size={15} aria-hidden="true" />
+            {t.node.reindex}
+          </Button>
+        )}
+        {phase === 'ready' && (
           <Button onClick={() => setAsking('restart')}>
             <RotateCw size={15} aria-hidden="true" />
             {t.node.restart}
           </Button>
         )}
-        {running && (
+        {(phase === 'ready' || phase === 'starting' || phase === 'warming' || phase === 'backoff') && (
           <Button onClick={() => setAsking('stop')}>
             <Square size={14} aria-hidden="true" />
             {t.node.stop}
+          </Button>
+        )}
+        {canForce(node, now) && (
+          <Button kind="danger" onClick={() => setAsking('forceStop')}>
+            {t.node.force}
           </Button>
         )}
       </div>
       {asking !== null && (
         <Confirm
           open
-          title={asking === 'stop' ? t.node.stopTitle : t.node.restartTitle}
-          why={asking === 'stop' ? t.node.stopWhy : t.node.restartWhy}
-          confirm={asking === 'stop' ? t.node.stop : t.node.restart}
-          danger={asking === 'stop'}
-          busy={asked.busy}
-          error={asked.error?.message}
+          {...ASKED[asking]}
+          busy={command?.busy ?? false}
+          error={command?.error?.message}
           onClose={() => {
-            asked.clear();
+            command?.clear();
             setAsking(null);
           }}
           onConfirm={() => {
-            void asked.run({}).then((outcome) => outcome.ok && setAsking(null));
+            void command?.run({}).then((outcome) => outcome.ok && setAsking(null));
           }}
         />
       )}

@@ -106,13 +106,7 @@ export class RegtestNode {
     clearTimeout(timer);
   }
 
-  /** Stops the process where it stands: it holds its connections open and answers nothing. */
-  freeze(frozen: boolean): void {
-    this.#child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
-  }
-
   async dispose(): Promise<void> {
-    this.freeze(false);
     await this.stop();
     this.rpc.close();
     rmSync(this.folder, { recursive: true, force: true });
