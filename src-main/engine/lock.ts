@@ -28,7 +28,9 @@ export function lockFolder(folder: string): () => void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, 'adit.pid');
   const inUse = (by: string): LockedError =>
-    new LockedError(`Adit is already running with the folder ${folder} (${by}). Use that one, stop it first, or name another folder with --data.`);
+    new LockedError(
+      `Adit is already running with the folder ${folder} (${by}). Use that one, stop it first, or name another folder with --data.`,
+    );
   if (held.has(path)) throw inUse('this process');
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -43,7 +45,8 @@ export function lockFolder(folder: string): () => void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 2) throw error;
       const pid = Number(readFileSync(path, 'utf8'));
-      if (Number.isInteger(pid) && pid > 0 && pid !== process.pid && alive(pid)) throw inUse(`process ${pid}`);
+      if (Number.isInteger(pid) && pid > 0 && pid !== process.pid && alive(pid))
+        throw inUse(`process ${pid}`);
       rmSync(path, { force: true });
     }
   }

@@ -158,7 +158,10 @@ export class Site {
           debian: practice,
           signal,
           progress: (text, done, total) => {
-            this.#activity = { text, progress: done !== undefined && total ? Math.min(1, done / total) : null };
+            this.#activity = {
+              text,
+              progress: done !== undefined && total ? Math.min(1, done / total) : null,
+            };
             this.#publishNode(this.#node.snapshot());
           },
         }),

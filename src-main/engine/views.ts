@@ -6,7 +6,11 @@ import type { NodeSnapshot } from '../services/node/index.ts';
 import type { GatewayAddress } from '../services/gateway/index.ts';
 
 /** The node as the API shows it. `source` is where templates come from. */
-export function nodeView(snapshot: NodeSnapshot, source: 'rpc' | 'ipc', activity: NodeView['activity']): NodeView {
+export function nodeView(
+  snapshot: NodeSnapshot,
+  source: 'rpc' | 'ipc',
+  activity: NodeView['activity'],
+): NodeView {
   const { child, sync, binary } = snapshot;
   return {
     phase: child.kind,

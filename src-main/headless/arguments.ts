@@ -156,7 +156,8 @@ export function readArguments(words: readonly string[]): Arguments {
   const blocks = wholeNumber('blocks', values.blocks, 1, 1_000_000);
   if (blocks !== undefined && !values.practice)
     throw new ArgumentError('--blocks is for --practice: nobody can promise blocks elsewhere.');
-  if (values.simulate.length > 0 && !values.practice) throw new ArgumentError('--simulate is for --practice.');
+  if (values.simulate.length > 0 && !values.practice)
+    throw new ArgumentError('--simulate is for --practice.');
   return {
     help: values.help,
     version: values.version,

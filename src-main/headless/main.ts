@@ -104,7 +104,9 @@ async function main(options: Arguments): Promise<number> {
         flavour: node.flavour,
         problem: node.problem,
       },
-      node.problem === null ? node.activity && `Adit: ${node.activity.text}` : `Adit: ${node.problem.message} ${node.problem.advice}`,
+      node.problem === null
+        ? node.activity && `Adit: ${node.activity.text}`
+        : `Adit: ${node.problem.message} ${node.problem.advice}`,
     );
     if (node.phase === 'failed' && options.blocks > 0) finish(1);
   };

@@ -53,11 +53,17 @@ export function useQuery<N extends QueryName>(
     api.query(name, JSON.parse(key) as QueryInput<N>).then(
       (data) => live && setAnswer({ key, data }),
       (error: unknown) =>
-        live && setAnswer((before) => ({ key, data: before?.key === key ? before.data : undefined, error: asApiError(error) })),
+        live &&
+        setAnswer((before) => ({
+          key,
+          data: before?.key === key ? before.data : undefined,
+          error: asApiError(error),
+        })),
     );
     return () => {
       live = false;
     };
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- each round asks again
   }, [api, name, key, round, connected]);
 
   useEffect(() => {
@@ -70,7 +76,8 @@ export function useQuery<N extends QueryName>(
   return { data: answer?.data, error: answer?.key === key ? answer?.error : undefined, refresh };
 }
 
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ApiError };
+export type Outcome<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ApiError };
 
 /** Sends a command; holds whether it is on its way and what went wrong last. */
 export function useCommand<N extends CommandName>(

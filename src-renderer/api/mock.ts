@@ -74,7 +74,11 @@ const FLEET: readonly Machine[] = [
   { worker: `${ADDRESS}.attic`, userAgent: 'NerdQAxe++/BM1370/v1.0.36', hashrate: 4.86e12 },
   { worker: 'desk-stick', userAgent: 'cgminer/4.13.1', hashrate: 3.1e11 },
   { worker: `${ADDRESS}.garage`, userAgent: 'cgminer/4.11.1 avalon nano3s', hashrate: 5.9e12 },
-  { worker: 'Supra on the bookshelf behind the very tall plant', userAgent: 'bitaxe/BM1368/v2.9.0', hashrate: 6.9e11 },
+  {
+    worker: 'Supra on the bookshelf behind the very tall plant',
+    userAgent: 'bitaxe/BM1368/v2.9.0',
+    hashrate: 6.9e11,
+  },
   { worker: 'kitchen', userAgent: 'NerdMinerV2', hashrate: 78_000 },
   { worker: 'heater.1', userAgent: 'bosminer-plus-tuner/26.04', hashrate: 9.8e13 },
 ];
@@ -119,7 +123,9 @@ export class MockClient implements ApiClient {
 
   query<N extends QueryName>(name: N, input: QueryInput<N>): Promise<QueryOutput<N>> {
     const definition = apiSchema.queries[name];
-    return this.#answer(() => definition.output.parse(this.#ask(name, definition.input.parse(input))) as QueryOutput<N>);
+    return this.#answer(
+      () => definition.output.parse(this.#ask(name, definition.input.parse(input))) as QueryOutput<N>,
+    );
   }
 
   watch<N extends TopicName>(name: N, listener: (state: Topic<N>) => void): () => void {
@@ -143,7 +149,8 @@ export class MockClient implements ApiClient {
 
   async #answer<T>(work: () => T): Promise<T> {
     await new Promise((done) => setTimeout(done, 30));
-    if (!this.#connected) throw new ApiError('disconnected', 'Adit does not answer. Check that it is running.');
+    if (!this.#connected)
+      throw new ApiError('disconnected', 'Adit does not answer. Check that it is running.');
     return work();
   }
 
@@ -207,11 +214,15 @@ export class MockClient implements ApiClient {
             ? {
                 code: 'node-away',
                 message: 'The node stopped answering and is being started again.',
-                advice: 'Your machines go on with the last job. If a block is found now it is kept and sent as soon as the node is back.',
+                advice:
+                  'Your machines go on with the last job. If a block is found now it is kept and sent as soon as the node is back.',
                 action: 'node',
               }
             : null,
-      payout: scene === 'fresh' ? null : { address: settings.payouts[network][0]!.address, count: settings.payouts[network].length },
+      payout:
+        scene === 'fresh'
+          ? null
+          : { address: settings.payouts[network][0]!.address, count: settings.payouts[network].length },
       startedAt: now - 3 * DAY,
       block: unseen ? { hash: unseen.hash, height: unseen.height } : null,
     };
@@ -249,8 +260,8 @@ export class MockClient implements ApiClient {
     const port = settings.gateway.sv1Port;
     const endpoint = (host: string, scope: 'loopback' | 'lan') =>
       ({ protocol: 'sv1', url: `stratum+tcp://${host}:${port}`, host, port, scope }) as const;
-    const endpoints = [endpoint('127.0.0.1', 'loopback')];
-    if (settings.gateway.exposure === 'lan') endpoints.unshift(endpoint('192.168.1.20', 'lan') as never);
+    const endpoints: ConnectionView['endpoints'] = [endpoint('127.0.0.1', 'loopback')];
+    if (settings.gateway.exposure === 'lan') endpoints.unshift(endpoint('192.168.1.20', 'lan'));
     return { exposure: settings.gateway.exposure, endpoints, problem: null };
   }
 
@@ -285,7 +296,15 @@ export class MockClient implements ApiClient {
     };
     switch (this.#scene) {
       case 'fresh':
-        return { ...base, stage: 'headers', progress: 0.004, blocks: 0, headers: 388_000, tipAt: null, peers: { inbound: 0, outbound: 8, onion: 0 } };
+        return {
+          ...base,
+          stage: 'headers',
+          progress: 0.004,
+          blocks: 0,
+          headers: 388_000,
+          tipAt: null,
+          peers: { inbound: 0, outbound: 8, onion: 0 },
+        };
       case 'starting':
         return {
           ...base,
@@ -322,7 +341,8 @@ export class MockClient implements ApiClient {
           problem: {
             code: 'disk-full',
             message: 'The disk is full, so the node stopped.',
-            advice: 'Free at least 5 GB on the disk of the data folder, or choose another folder in Settings. Then start the node again.',
+            advice:
+              'Free at least 5 GB on the disk of the data folder, or choose another folder in Settings. Then start the node again.',
           },
         };
       case 'degraded':
@@ -343,7 +363,12 @@ export class MockClient implements ApiClient {
           tipAt: now - 9_000,
         };
       case 'barn':
-        return { ...base, warnings: ['The system clock is 74 s ahead of the other nodes. Set it, or peers may drop this node.'] };
+        return {
+          ...base,
+          warnings: [
+            'The system clock is 74 s ahead of the other nodes. Set it, or peers may drop this node.',
+          ],
+        };
       default:
         return base;
     }
@@ -353,7 +378,10 @@ export class MockClient implements ApiClient {
     const height = practice ? 113 : HEIGHT;
     const subsidy = practice ? 5_000_000_000 : 312_500_000;
     const templateId = `rpc-${Math.floor(this.#random() * 1e6)}`;
-    this.#transactions = { id: templateId, list: this.#scene === 'empty' ? [] : this.#makeTransactions(practice ? 9 : 3_214) };
+    this.#transactions = {
+      id: templateId,
+      list: this.#scene === 'empty' ? [] : this.#makeTransactions(practice ? 9 : 3_214),
+    };
     const fees = this.#transactions.list.reduce((sum, [, fee]) => sum + fee, 0);
     const vsize = this.#transactions.list.reduce((sum, [size]) => sum + size, 0);
     const reward = subsidy + fees;
@@ -362,9 +390,21 @@ export class MockClient implements ApiClient {
     const outputs: JobView['outputs'] = payouts.map((entry, index) => {
       const value = index === payouts.length - 1 ? left : Math.floor((reward * entry.basisPoints) / 10_000);
       left -= value;
-      return { value, script: `0014${hex(this.#random, 40)}`, address: entry.address, kind: 'payout', mine: true };
+      return {
+        value,
+        script: `0014${hex(this.#random, 40)}`,
+        address: entry.address,
+        kind: 'payout',
+        mine: true,
+      };
     });
-    outputs.push({ value: 0, script: `6a24aa21a9ed${hex(this.#random, 64)}`, address: null, kind: 'commitment', mine: false });
+    outputs.push({
+      value: 0,
+      script: `6a24aa21a9ed${hex(this.#random, 64)}`,
+      address: null,
+      kind: 'commitment',
+      mine: false,
+    });
     return {
       id: Math.floor(this.#random() * 1e6),
       templateId,
@@ -398,7 +438,10 @@ export class MockClient implements ApiClient {
     });
     const total = sizes.reduce((sum, size) => sum + size, 0);
     const scale = amount > 1_000 ? 984_000 / total : 1;
-    const rates = Array.from({ length: amount }, () => 1.02 + 2.2 * random() + 38 * random() ** 9 + 120 * random() ** 60);
+    const rates = Array.from(
+      { length: amount },
+      () => 1.02 + 2.2 * random() + 38 * random() ** 9 + 120 * random() ** 60,
+    );
     rates.sort((a, b) => b - a);
     return sizes.map((size, index) => {
       const vsize = Math.max(96, Math.floor(size * scale));
@@ -414,7 +457,11 @@ export class MockClient implements ApiClient {
         ? Array.from({ length: 300 }, (_, index) => {
             const kind = FLEET[index % FLEET.length]!;
             const rack = `${String.fromCharCode(65 + Math.floor(index / 60))}${(Math.floor(index / 10) % 6) + 1}-${String((index % 10) + 1).padStart(2, '0')}`;
-            return { worker: `${ADDRESS}.${rack}`, userAgent: index % 3 === 0 ? kind.userAgent : 'Antminer S21/Wed Jan  7 2026', hashrate: index % 3 === 0 ? kind.hashrate : 2e14 };
+            return {
+              worker: `${ADDRESS}.${rack}`,
+              userAgent: index % 3 === 0 ? kind.userAgent : 'Antminer S21/Wed Jan  7 2026',
+              hashrate: index % 3 === 0 ? kind.hashrate : 2e14,
+            };
           })
         : scene === 'practice' || scene === 'empty'
           ? [{ worker: 'practice.cpu', userAgent: 'adit-cpu/0.1.0', hashrate: 3.9e7 }]
@@ -436,7 +483,9 @@ export class MockClient implements ApiClient {
               : 'active';
       const speed = status === 'active' ? machine.hashrate : 0;
       const accepted = status === 'quiet' ? 0 : 1_200 + Math.floor(this.#random() * 1_800);
-      const difficulty = practice ? 0.002 : 2 ** Math.max(-8, Math.round(Math.log2((machine.hashrate * 10) / 2 ** 32)));
+      const difficulty = practice
+        ? 0.002
+        : 2 ** Math.max(-8, Math.round(Math.log2((machine.hashrate * 10) / 2 ** 32)));
       const bestOf = (scale: number) => ({
         difficulty: difficulty * scale * (40 + this.#random() * 4_000),
         at: now - Math.floor(this.#random() * 3 * DAY * (scale > 1 ? 10 : 1)),
@@ -453,7 +502,12 @@ export class MockClient implements ApiClient {
         practice,
         connectedAt: status === 'offline' ? null : now - 3 * DAY + index * 61_000,
         offlineAt: status === 'offline' ? now - 6 * MINUTE : null,
-        lastShareAt: status === 'quiet' ? null : status === 'offline' ? now - 6.4 * MINUTE : now - Math.floor(this.#random() * 14_000),
+        lastShareAt:
+          status === 'quiet'
+            ? null
+            : status === 'offline'
+              ? now - 6.4 * MINUTE
+              : now - Math.floor(this.#random() * 14_000),
         difficulty,
         hashrate: {
           m1: speed * (0.8 + this.#random() * 0.4),
@@ -469,7 +523,11 @@ export class MockClient implements ApiClient {
           invalid: index === 5 ? 2 : 0,
         },
         bestSession: accepted ? bestOf(1) : null,
-        bestEver: accepted ? (index === 0 && !practice ? { difficulty: 41.8e9, at: now - 8 * DAY, worker: machine.worker } : bestOf(6)) : null,
+        bestEver: accepted
+          ? index === 0 && !practice
+            ? { difficulty: 41.8e9, at: now - 8 * DAY, worker: machine.worker }
+            : bestOf(6)
+          : null,
       };
     });
     return rows;
@@ -538,10 +596,29 @@ export class MockClient implements ApiClient {
     };
     if (this.#scene === 'block') {
       add({ acknowledged: false });
-      add({ height: HEIGHT - 812, foundAt: now - 6 * DAY, status: 'stale', confirmations: 0, reason: 'Another block at this height was built on.' });
+      add({
+        height: HEIGHT - 812,
+        foundAt: now - 6 * DAY,
+        status: 'stale',
+        confirmations: 0,
+        reason: 'Another block at this height was built on.',
+      });
       add({ height: HEIGHT - 21_400, foundAt: now - 150 * DAY, confirmations: 21_400, reward: 314_010_211 });
-      add({ height: HEIGHT - 2, foundAt: now - 18 * MINUTE, status: 'waiting', confirmations: 0, attempts: 4, reason: 'The node was away when the block was found.' });
-      add({ height: HEIGHT - 90_001, foundAt: now - 610 * DAY, status: 'rejected', confirmations: 0, reason: 'bad-txns-inputs-missingorspent' });
+      add({
+        height: HEIGHT - 2,
+        foundAt: now - 18 * MINUTE,
+        status: 'waiting',
+        confirmations: 0,
+        attempts: 4,
+        reason: 'The node was away when the block was found.',
+      });
+      add({
+        height: HEIGHT - 90_001,
+        foundAt: now - 610 * DAY,
+        status: 'rejected',
+        confirmations: 0,
+        reason: 'bad-txns-inputs-missingorspent',
+      });
     }
     if (network === 'regtest') {
       for (let index = 0; index < 12; index++) {
@@ -563,18 +640,34 @@ export class MockClient implements ApiClient {
   }
 
   #events(now: number): EventRow[] {
-    if (this.#scene === 'fresh') return [this.#event(now - 20_000, 'info', 'node.start', 'The node was started for the first time.')];
+    if (this.#scene === 'fresh')
+      return [this.#event(now - 20_000, 'info', 'node.start', 'The node was started for the first time.')];
     const rows: [number, EventRow['level'], string, string][] = [
       [3 * DAY, 'info', 'app.start', 'Adit 0.1.0 started.'],
       [3 * DAY - 4_000, 'info', 'node.start', 'The node was started: Bitcoin Core 31.1.0, bundled.'],
       [3 * DAY - 20_000, 'good', 'node.ready', 'The node answers and is in step with the network.'],
       [3 * DAY - 61_000, 'info', 'miner.new', 'A new machine: window (bitaxe/BM1370/v2.13.1).'],
-      [26 * HOUR, 'warn', 'miner.rejects', 'desk-stick sent 9 shares below its difficulty within an hour. Its firmware may ignore difficulty changes.'],
+      [
+        26 * HOUR,
+        'warn',
+        'miner.rejects',
+        'desk-stick sent 9 shares below its difficulty within an hour. Its firmware may ignore difficulty changes.',
+      ],
       [11 * HOUR, 'good', 'best.session', 'Best share of this session: 2.31 G by attic.'],
-      [5 * HOUR, 'bad', 'node.crash', 'The node ended by itself (signal SEGV) and was started again. Machines held their job for 14 s.'],
+      [
+        5 * HOUR,
+        'bad',
+        'node.crash',
+        'The node ended by itself (signal SEGV) and was started again. Machines held their job for 14 s.',
+      ],
       [5 * HOUR - 14_000, 'good', 'node.ready', 'The node answers again.'],
       [6 * MINUTE, 'warn', 'miner.offline', 'garage went away after 2 days.'],
-      [3 * MINUTE, 'info', 'tip', `Block ${(HEIGHT - 1).toLocaleString('en')} came in; new job sent to 6 machines in 9 ms.`],
+      [
+        3 * MINUTE,
+        'info',
+        'tip',
+        `Block ${(HEIGHT - 1).toLocaleString('en')} came in; new job sent to 6 machines in 9 ms.`,
+      ],
     ];
     return rows.map(([ago, level, code, message]) => this.#event(now - ago, level, code, message));
   }
@@ -595,7 +688,11 @@ export class MockClient implements ApiClient {
         ...row,
         lastShareAt: now,
         shares: { ...row.shares, accepted: row.shares.accepted + 1 },
-        hashrate: { ...row.hashrate, m1: row.hashrate.m1 * (0.97 + this.#random() * 0.06), m10: row.hashrate.m10 * (0.998 + this.#random() * 0.004) },
+        hashrate: {
+          ...row.hashrate,
+          m1: row.hashrate.m1 * (0.97 + this.#random() * 0.06),
+          m10: row.hashrate.m10 * (0.998 + this.#random() * 0.004),
+        },
       };
     }
     const miners = applyChange(values.miners, { kind: 'map', set: changed, remove: [] }) as Topic<'miners'>;
@@ -608,12 +705,20 @@ export class MockClient implements ApiClient {
         m1: list.reduce((sum, row) => sum + row.hashrate.m1, 0),
         m10: list.reduce((sum, row) => sum + row.hashrate.m10, 0),
       },
-      session: { ...values.totals.session, accepted: values.totals.session.accepted + Object.keys(changed).length },
+      session: {
+        ...values.totals.session,
+        accepted: values.totals.session.accepted + Object.keys(changed).length,
+      },
       day: { ...values.totals.day, accepted: values.totals.day.accepted + Object.keys(changed).length },
     });
     if (this.#scene === 'syncing') {
       const node = values.node;
-      this.#set('node', { ...node, progress: node.progress + 0.0004, blocks: node.blocks + 41, secondsLeft: Math.max(60, (node.secondsLeft ?? 0) - 9) });
+      this.#set('node', {
+        ...node,
+        progress: node.progress + 0.0004,
+        blocks: node.blocks + 41,
+        secondsLeft: Math.max(60, (node.secondsLeft ?? 0) - 9),
+      });
     }
   }
 
@@ -622,7 +727,12 @@ export class MockClient implements ApiClient {
     if (job === null) return;
     const now = Date.now();
     const next = this.#job(now, settings, state.practice);
-    this.#set('job', { ...next, height: job.height + (newTip ? 1 : 0), tipAt: newTip ? now : job.tipAt, previousHash: newTip ? next.previousHash : job.previousHash });
+    this.#set('job', {
+      ...next,
+      height: job.height + (newTip ? 1 : 0),
+      tipAt: newTip ? now : job.tipAt,
+      previousHash: newTip ? next.previousHash : job.previousHash,
+    });
   }
 
   #run(name: CommandName, input: unknown): unknown {
@@ -632,12 +742,17 @@ export class MockClient implements ApiClient {
         const patch = input as CommandInput<'settings.update'>;
         for (const [network, entries] of Object.entries(patch.payouts ?? {})) {
           const problem = checkPayouts(network as Network, entries);
-          if (problem) throw new ApiError('bad-payout', problem.message, `payouts.${network}.${problem.index ?? ''}`);
+          if (problem)
+            throw new ApiError('bad-payout', problem.message, `payouts.${network}.${problem.index ?? ''}`);
         }
         if (patch.gateway?.sv1Port === 80) {
-          throw new ApiError('port-taken', 'Port 80 is in use by another program. Choose another, for example 3334.', 'gateway.sv1Port');
+          throw new ApiError(
+            'port-taken',
+            'Port 80 is in use by another program. Choose another, for example 3334.',
+            'gateway.sv1Port',
+          );
         }
-        const settings = patchSettings(values.settings, patch as Parameters<typeof patchSettings>[1]);
+        const settings = patchSettings(values.settings, patch);
         this.#set('settings', settings);
         this.#set('connection', this.#connection(settings));
         const entries = settings.payouts[settings.network];
@@ -674,14 +789,26 @@ export class MockClient implements ApiClient {
         this.#threads.now = (input as CommandInput<'practice.threads'>).threads;
         return {};
       case 'node.stop':
-        this.#set('node', { ...values.node, phase: 'stopping', since: Date.now(), forceFrom: Date.now() + 1_000 });
+        this.#set('node', {
+          ...values.node,
+          phase: 'stopping',
+          since: Date.now(),
+          forceFrom: Date.now() + 1_000,
+        });
         return {};
       case 'node.forceStop':
-        this.#set('node', { ...values.node, phase: 'stopped', pid: null, since: Date.now(), forceFrom: null });
+        this.#set('node', {
+          ...values.node,
+          phase: 'stopped',
+          pid: null,
+          since: Date.now(),
+          forceFrom: null,
+        });
         return { done: true };
       case 'node.start':
       case 'node.restart':
       case 'node.reindex':
+      default:
         this.#set('node', {
           ...values.node,
           phase: 'starting',
@@ -697,11 +824,16 @@ export class MockClient implements ApiClient {
     const values = this.#values;
     switch (name) {
       case 'address.check':
-        return checkAddress((input as { network: Network; text: string }).network, (input as { text: string }).text.trim());
+        return checkAddress(
+          (input as { network: Network; text: string }).network,
+          (input as { text: string }).text.trim(),
+        );
       case 'payout.check': {
         const { network, payouts } = input as { network: Network; payouts: Settings['payouts']['main'] };
         const problem = checkPayouts(network, payouts);
-        return problem ? { ok: false, code: 'payout', message: problem.message, index: problem.index } : { ok: true };
+        return problem
+          ? { ok: false, code: 'payout', message: problem.message, index: problem.index }
+          : { ok: true };
       }
       case 'hashrate.history':
         return this.#history((input as { range: '1h' | '24h' | '7d' }).range);
@@ -720,9 +852,13 @@ export class MockClient implements ApiClient {
         );
       }
       case 'template.transactions':
-        return (input as { templateId: string }).templateId === this.#transactions.id ? { transactions: this.#transactions.list } : null;
+        return (input as { templateId: string }).templateId === this.#transactions.id
+          ? { transactions: this.#transactions.list }
+          : null;
       case 'node.log':
-        return { lines: LOG.map((line, index) => `2026-11-20T12:${String(10 + index).padStart(2, '0')}:07Z ${line}`) };
+        return {
+          lines: LOG.map((line, index) => `2026-11-20T12:${String(10 + index).padStart(2, '0')}:07Z ${line}`),
+        };
       case 'events.page': {
         const { before, limit } = input as { before: number | null; limit: number };
         const all = Array.from({ length: 40 }, (_, index) => ({
@@ -735,6 +871,7 @@ export class MockClient implements ApiClient {
         return { events: all.filter((row) => before === null || row.id < before).slice(0, limit) };
       }
       case 'block.raw':
+      default:
         return { hex: hex(generator(5), 4_000) };
     }
   }
@@ -780,13 +917,24 @@ const LOG = [
   'UpdateTip: new best=00000000000000000000a11c height=924118 tx=1288403425 progress=1.000000',
 ];
 
-const HEAD: Readonly<Record<Network, string>> = { main: 'bc1', testnet4: 'tb1', signet: 'tb1', regtest: 'bcrt1' };
+const HEAD: Readonly<Record<Network, string>> = {
+  main: 'bc1',
+  testnet4: 'tb1',
+  signet: 'tb1',
+  regtest: 'bcrt1',
+};
 
 /** Good enough to show every state of a form; the real check is the engine's. */
 function checkAddress(network: Network, text: string): QueryOutput<'address.check'> {
-  const other = (Object.keys(HEAD) as Network[]).find((each) => HEAD[each] !== HEAD[network] && text.startsWith(HEAD[each]));
+  const other = (Object.keys(HEAD) as Network[]).find(
+    (each) => HEAD[each] !== HEAD[network] && text.startsWith(HEAD[each]),
+  );
   if (other) {
-    return { ok: false, code: 'wrong-network', message: `This address belongs to ${other === 'main' ? 'the main network' : other}, but Adit is set to ${network}.` };
+    return {
+      ok: false,
+      code: 'wrong-network',
+      message: `This address belongs to ${other === 'main' ? 'the main network' : other}, but Adit is set to ${network}.`,
+    };
   }
   if (/^[13]/.test(text) && network === 'main' && text.length > 25) {
     return {
@@ -797,20 +945,39 @@ function checkAddress(network: Network, text: string): QueryOutput<'address.chec
       warning: 'This is an older address type. It works; spending from it costs more in fees.',
     };
   }
-  if (!text.startsWith(HEAD[network])) return { ok: false, code: 'not-an-address', message: `This is no Bitcoin address. One for this network begins with ${HEAD[network]}.` };
+  if (!text.startsWith(HEAD[network]))
+    return {
+      ok: false,
+      code: 'not-an-address',
+      message: `This is no Bitcoin address. One for this network begins with ${HEAD[network]}.`,
+    };
   if (!/^[a-z0-9]+$/.test(text) || text.length < 42 || text.endsWith('xxx')) {
-    return { ok: false, code: 'checksum', message: 'The check sum does not fit: a letter is wrong or missing. Copy the address again.' };
+    return {
+      ok: false,
+      code: 'checksum',
+      message: 'The check sum does not fit: a letter is wrong or missing. Copy the address again.',
+    };
   }
   const taproot = text.startsWith(`${HEAD[network]}p`);
-  return { ok: true, address: text, type: taproot ? 'p2tr' : 'p2wpkh', script: taproot ? `5120${'ab'.repeat(32)}` : `0014${'cd'.repeat(20)}`, warning: null };
+  return {
+    ok: true,
+    address: text,
+    type: taproot ? 'p2tr' : 'p2wpkh',
+    script: taproot ? `5120${'ab'.repeat(32)}` : `0014${'cd'.repeat(20)}`,
+    warning: null,
+  };
 }
 
-function checkPayouts(network: Network, payouts: Settings['payouts']['main']): { message: string; index: number | null } | undefined {
+function checkPayouts(
+  network: Network,
+  payouts: Settings['payouts']['main'],
+): { message: string; index: number | null } | undefined {
   for (const [index, entry] of payouts.entries()) {
     const result = checkAddress(network, entry.address);
     if (!result.ok) return { message: result.message, index };
   }
   const sum = payouts.reduce((total, entry) => total + entry.basisPoints, 0);
-  if (payouts.length > 0 && sum !== 10_000) return { message: 'The parts must add up to 100 %.', index: null };
+  if (payouts.length > 0 && sum !== 10_000)
+    return { message: 'The parts must add up to 100 %.', index: null };
   return undefined;
 }

@@ -42,12 +42,22 @@ export const en = {
     },
   },
   headline: {
-    block: { title: 'Block found', why: (height: string) => `Block ${height} is yours`, button: 'See the block' },
-    stopping: { title: 'Closing down', why: 'The node is writing its data to disk. Please do not switch off the computer yet.' },
+    block: {
+      title: 'Block found',
+      why: (height: string) => `Block ${height} is yours`,
+      button: 'See the block',
+    },
+    stopping: {
+      title: 'Closing down',
+      why: 'The node is writing its data to disk. Please do not switch off the computer yet.',
+    },
     nodeFailed: { title: 'The node cannot run', why: 'It needs a hand before mining can go on.' },
     degraded: { title: 'The node is away', why: 'Machines hold their last job while it is started again.' },
     setup: { title: 'Almost set up', why: 'Choose where the reward goes, then point a miner here.' },
-    nodeStarting: { title: 'The node is starting', why: 'This takes a few seconds, after an update a few minutes.' },
+    nodeStarting: {
+      title: 'The node is starting',
+      why: 'This takes a few seconds, after an update a few minutes.',
+    },
     syncing: {
       title: 'Catching up',
       why: (progress: string, left: string | null) =>
@@ -59,7 +69,8 @@ export const en = {
       title: 'Mining solo',
       practice: 'Practising',
       why: (rate: string, address: string) => `${rate} to ${address} · your own template`,
-      whyMany: (rate: string, addresses: number) => `${rate} to ${count(addresses)} addresses · your own template`,
+      whyMany: (rate: string, addresses: number) =>
+        `${rate} to ${count(addresses)} addresses · your own template`,
     },
     actions: {
       payout: 'Set payout address',
@@ -287,7 +298,8 @@ export const en = {
     forget: 'Forget',
     forgetThing: (name: string) => `Forget ${name}`,
     forgetTitle: (name: string) => `Forget ${name}?`,
-    forgetWhy: 'Its row and its best share leave this list. Shares already counted stay counted. If the machine connects again it comes back as new.',
+    forgetWhy:
+      'Its row and its best share leave this list. Shares already counted stay counted. If the machine connects again it comes back as new.',
     unknownModel: 'Unknown',
     practice: 'Practice miner',
     sparkline: (name: string) => `Hashrate of ${name} over 24 hours`,
@@ -310,10 +322,12 @@ export const en = {
     passwordValue: 'x',
     passwordWhy: 'Anything; Adit does not look at it.',
     loopback: 'Only programs on this computer can connect right now.',
-    loopbackWhy: 'To let machines on your home network in, open Adit to the local network. It is not opened to the internet.',
+    loopbackWhy:
+      'To let machines on your home network in, open Adit to the local network. It is not opened to the internet.',
     openLan: 'Open to the local network',
     openTitle: 'Open to the local network?',
-    openWhy: 'Machines on your local network can then connect and mine for your payout address. They can see jobs and send shares, nothing else. Keep the port closed on your router.',
+    openWhy:
+      'Machines on your local network can then connect and mine for your payout address. They can see jobs and send shares, nothing else. Keep the port closed on your router.',
     lan: 'Open to your local network.',
     lanWhy: 'Keep this port closed on your router.',
     closeLan: 'Close to the network',
@@ -330,7 +344,8 @@ export const en = {
   blocks: {
     title: 'Blocks',
     empty: 'No block found yet',
-    emptyWhy: 'When one of your machines finds one, Adit sends it to the network first, keeps a copy on disk, and then tells you loudly.',
+    emptyWhy:
+      'When one of your machines finds one, Adit sends it to the network first, keeps a copy on disk, and then tells you loudly.',
     closest: 'Closest so far',
     closestWhy: (part: string) => `${part} of what a block needs`,
     list: 'Blocks found by your machines',
@@ -353,7 +368,8 @@ export const en = {
       sending: 'On its way to the node.',
       waiting: 'The node is away. The block is safe on disk and is sent again as soon as it is back.',
       onChain: 'Part of the chain. The reward can be spent after 100 confirmations.',
-      stale: 'Somebody found a block at the same height and the network built on that one. It happens to everybody; nobody did anything wrong.',
+      stale:
+        'Somebody found a block at the same height and the network built on that one. It happens to everybody; nobody did anything wrong.',
       rejected: 'The node did not accept the block. The reason is below and the raw block is on disk.',
     },
     confirmations: (amount: number) => plural(amount, 'confirmation', 'confirmations'),
@@ -375,7 +391,8 @@ export const en = {
   party: {
     title: (height: string) => `You found block ${height}`,
     text: (worker: string, reward: string) => `${worker} did it. ${reward} are on their way to your address.`,
-    practice: (worker: string) => `${worker} did it, on the practice chain: the real thing looks just like this.`,
+    practice: (worker: string) =>
+      `${worker} did it, on the practice chain: the real thing looks just like this.`,
     done: 'Thank you, luck',
   },
   node: {
@@ -405,6 +422,7 @@ export const en = {
       failed: 'Cannot run',
     },
     retry: (span: string) => `Next try in ${span}.`,
+    failedWhy: 'What is wrong and what helps stands above. Then start it again.',
     stoppedWhy: 'Mining needs the node. Machines hold their last job.',
     stoppingWhy: 'Writing its data to disk. This can take a minute.',
     left: (span: string) => `about ${span} left`,
@@ -441,16 +459,19 @@ export const en = {
     stop: 'Stop',
     restart: 'Restart',
     stopTitle: 'Stop the node?',
-    stopWhy: 'Machines hold their last job, but no new blocks come in: after a few minutes their work is worthless. The chain on disk is kept.',
+    stopWhy:
+      'Machines hold their last job, but no new blocks come in: after a few minutes their work is worthless. The chain on disk is kept.',
     restartTitle: 'Restart the node?',
     restartWhy: 'For some seconds machines hold their last job. Nothing is lost.',
     force: 'End it by force',
     forceTitle: 'End the node by force?',
-    forceWhy: 'It is still writing its data. Ended now, it may have to check the whole chain again at the next start, which takes hours. Waiting is safer.',
+    forceWhy:
+      'It is still writing its data. Ended now, it may have to check the whole chain again at the next start, which takes hours. Waiting is safer.',
     forceLate: 'It takes unusually long. It can be ended by force, at the risk of damaged chain data.',
     reindex: 'Rebuild its data',
     reindexTitle: 'Rebuild the node’s data?',
-    reindexWhy: 'The node reads the blocks on disk again, or fetches the chain anew where old blocks were thrown away. That takes hours, and machines cannot mine meanwhile.',
+    reindexWhy:
+      'The node reads the blocks on disk again, or fetches the chain anew where old blocks were thrown away. That takes hours, and machines cannot mine meanwhile.',
     log: 'What the node says',
     logTechnical: 'debug.log',
     logEmpty: 'The node has not said anything yet.',
@@ -558,7 +579,8 @@ export const en = {
       portHint: 'Machines have to be told when you change it.',
       shares: 'Shares a minute from each machine',
       sharesTechnical: 'vardiff target',
-      sharesHint: 'More gives a steadier hashrate reading and a little more traffic. It does not change your odds.',
+      sharesHint:
+        'More gives a steadier hashrate reading and a little more traffic. It does not change your odds.',
       start: 'First difficulty',
       startTechnical: 'start difficulty',
       startHint: '0 picks one by the kind of machine.',
@@ -592,7 +614,8 @@ export const en = {
     page: {
       theme: 'Appearance',
       hide: 'Hide addresses',
-      hideHint: 'For screenshots and streams: payout addresses, worker names with addresses in them and network addresses are covered.',
+      hideHint:
+        'For screenshots and streams: payout addresses, worker names with addresses in them and network addresses are covered.',
     },
     practice: {
       title: 'Practice',

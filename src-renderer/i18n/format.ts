@@ -13,7 +13,10 @@ function digits(value: number, minimum: number, maximum: number): string {
   const key = `${minimum}-${maximum}`;
   let format = withDigits.get(key);
   if (format === undefined) {
-    format = new Intl.NumberFormat(locale, { minimumFractionDigits: minimum, maximumFractionDigits: maximum });
+    format = new Intl.NumberFormat(locale, {
+      minimumFractionDigits: minimum,
+      maximumFractionDigits: maximum,
+    });
     withDigits.set(key, format);
   }
   return format.format(value);
@@ -69,7 +72,10 @@ export function difficulty(value: number): Figure {
 /** @param sat an amount; from 0.001 BTC on it reads in BTC with at least four decimals, below in sat */
 export function amount(sat: number): Figure {
   if (Math.abs(sat) < 100_000) return { value: count(sat), unit: 'sat' };
-  return { value: digits(sat / 1e8, Math.abs(sat) >= 1e9 ? 2 : 4, Math.abs(sat) >= 1e6 ? 4 : 6), unit: 'BTC' };
+  return {
+    value: digits(sat / 1e8, Math.abs(sat) >= 1e9 ? 2 : 4, Math.abs(sat) >= 1e6 ? 4 : 6),
+    unit: 'BTC',
+  };
 }
 
 /** All eight decimals: for places where a sat matters. */
@@ -109,7 +115,11 @@ export function share(part: number): string {
 export function roughly(value: number): string {
   if (value < 10) return digits(value, 0, 1);
   if (value < 1e6) return count(Number(value.toPrecision(3)));
-  return new Intl.NumberFormat(locale, { notation: 'compact', compactDisplay: 'long', maximumSignificantDigits: 3 }).format(value);
+  return new Intl.NumberFormat(locale, {
+    notation: 'compact',
+    compactDisplay: 'long',
+    maximumSignificantDigits: 3,
+  }).format(value);
 }
 
 const units = new Map<string, Intl.NumberFormat>();
@@ -154,7 +164,11 @@ export function bytes(value: number): string {
 }
 
 const timeOfDay = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
-const timeWithSeconds = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' });
+const timeWithSeconds = new Intl.DateTimeFormat(locale, {
+  hour: 'numeric',
+  minute: '2-digit',
+  second: '2-digit',
+});
 const dayAndMonth = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
 const fullDate = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
 const weekday = new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric' });

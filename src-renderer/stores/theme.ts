@@ -13,7 +13,9 @@ function remembered(): Theme {
 }
 
 /** What is on the screen right now; canvases redraw when it changes. */
-export const theme = create<{ shown: 'dark' | 'light' }>()(() => ({ shown: dark.matches ? 'dark' : 'light' }));
+export const theme = create<{ shown: 'dark' | 'light' }>()(() => ({
+  shown: dark.matches ? 'dark' : 'light',
+}));
 
 function apply(wanted: Theme): void {
   const shown = wanted === 'system' ? (dark.matches ? 'dark' : 'light') : wanted;

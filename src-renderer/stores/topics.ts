@@ -8,21 +8,21 @@ interface Held<N extends TopicName> {
 }
 type Store<N extends TopicName> = UseBoundStore<StoreApi<Held<N>>>;
 
-function topicStore<N extends TopicName>(): Store<N> {
+function topicStore<N extends TopicName>(_name: N): Store<N> {
   return create<Held<N>>()(() => ({ value: undefined }));
 }
 
 /** One store per topic of the API; nothing else writes to them. */
 export const topics: { readonly [N in TopicName]: Store<N> } = {
-  state: topicStore<'state'>(),
-  node: topicStore<'node'>(),
-  job: topicStore<'job'>(),
-  totals: topicStore<'totals'>(),
-  miners: topicStore<'miners'>(),
-  blocks: topicStore<'blocks'>(),
-  events: topicStore<'events'>(),
-  settings: topicStore<'settings'>(),
-  connection: topicStore<'connection'>(),
+  state: topicStore('state'),
+  node: topicStore('node'),
+  job: topicStore('job'),
+  totals: topicStore('totals'),
+  miners: topicStore('miners'),
+  blocks: topicStore('blocks'),
+  events: topicStore('events'),
+  settings: topicStore('settings'),
+  connection: topicStore('connection'),
 };
 
 /** Whether the engine answers, and since when it has not. */
@@ -32,6 +32,7 @@ export const link = create<{ connected: boolean; ever: boolean; lostAt: number |
   lostAt: null,
 }));
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- ties the store to the topic
 function feedTopic<N extends TopicName>(client: ApiClient, name: N): () => void {
   const store: Store<N> = topics[name];
   return client.watch(name, (value) => store.setState({ value }));

@@ -29,7 +29,12 @@ export function IconButton({
 }: Omit<ButtonProps, 'aria-label'> & { readonly label: string; readonly children: ReactNode }) {
   return (
     <Tip text={label}>
-      <button {...rest} type="button" aria-label={label} className={cx(buttonClass(kind, small, true), className)}>
+      <button
+        {...rest}
+        type="button"
+        aria-label={label}
+        className={cx(buttonClass(kind, small, true), className)}
+      >
         {children}
       </button>
     </Tip>

@@ -12,7 +12,11 @@ export interface CardProps extends Omit<HTMLAttributes<HTMLElement>, 'title'> {
 export function Card({ title, aside, className, children, ...rest }: CardProps) {
   const id = useId();
   return (
-    <section {...rest} className={cx(styles.card, className)} aria-labelledby={title === undefined ? undefined : id}>
+    <section
+      {...rest}
+      className={cx(styles.card, className)}
+      aria-labelledby={title === undefined ? undefined : id}
+    >
       {title !== undefined && (
         <header className={styles.head}>
           <h2 id={id}>{title}</h2>

@@ -38,15 +38,28 @@ function useCopy(): [Result, (text: string) => void] {
   return [result, copy];
 }
 
-const words = (result: Result, idle: string) => (result === 'done' ? t.common.copied : result === 'failed' ? t.common.copyFailed : idle);
+const words = (result: Result, idle: string) =>
+  result === 'done' ? t.common.copied : result === 'failed' ? t.common.copyFailed : idle;
 
 /** @param thing what is copied, for the label: "the hash" */
-export function CopyButton({ text, thing, small = true }: { readonly text: string; readonly thing: string; readonly small?: boolean }) {
+export function CopyButton({
+  text,
+  thing,
+  small = true,
+}: {
+  readonly text: string;
+  readonly thing: string;
+  readonly small?: boolean;
+}) {
   const [result, copy] = useCopy();
   return (
     <>
       <IconButton small={small} label={words(result, t.common.copyThing(thing))} onClick={() => copy(text)}>
-        {result === 'done' ? <Check size={15} className={styles.done} aria-hidden="true" /> : <Copy size={15} aria-hidden="true" />}
+        {result === 'done' ? (
+          <Check size={15} className={styles.done} aria-hidden="true" />
+        ) : (
+          <Copy size={15} aria-hidden="true" />
+        )}
       </IconButton>
       <span className="visually-hidden" role="status">
         {result === 'idle' ? '' : words(result, '')}
@@ -56,7 +69,15 @@ export function CopyButton({ text, thing, small = true }: { readonly text: strin
 }
 
 /** Fetches the text when asked, then copies it. */
-export function CopyFetched({ label, fetch, onMissing }: { readonly label: string; readonly fetch: () => Promise<string | null>; readonly onMissing: () => void }) {
+export function CopyFetched({
+  label,
+  fetch,
+  onMissing,
+}: {
+  readonly label: string;
+  readonly fetch: () => Promise<string | null>;
+  readonly onMissing: () => void;
+}) {
   const [result, copy] = useCopy();
   return (
     <Button
@@ -72,7 +93,15 @@ export function CopyFetched({ label, fetch, onMissing }: { readonly label: strin
 }
 
 /** A line to be typed elsewhere, with its copy button. */
-export function CopyLine({ text, thing, shown }: { readonly text: string; readonly thing: string; readonly shown?: string }) {
+export function CopyLine({
+  text,
+  thing,
+  shown,
+}: {
+  readonly text: string;
+  readonly thing: string;
+  readonly shown?: string;
+}) {
   return (
     <div className={styles.line}>
       <code>{shown ?? text}</code>

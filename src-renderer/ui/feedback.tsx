@@ -9,11 +9,25 @@ import styles from './feedback.module.css';
 import type { Tone } from './text.tsx';
 
 /** The shape of what is on its way. */
-export function Skeleton({ width = '100%', height = '1em' }: { readonly width?: string; readonly height?: string }) {
+export function Skeleton({
+  width = '100%',
+  height = '1em',
+}: {
+  readonly width?: string;
+  readonly height?: string;
+}) {
   return <span aria-hidden="true" className={styles.skeleton} style={{ width, height }} />;
 }
 
-export function Empty({ title, children, icon }: { readonly title: string; readonly children?: ReactNode; readonly icon?: ReactNode }) {
+export function Empty({
+  title,
+  children,
+  icon,
+}: {
+  readonly title: string;
+  readonly children?: ReactNode;
+  readonly icon?: ReactNode;
+}) {
   return (
     <div className={styles.empty}>
       {icon}
@@ -53,7 +67,15 @@ export function Banner({
 }
 
 /** What a list shows when its query failed. */
-export function Failed({ title, message, retry }: { readonly title: string; readonly message: string; readonly retry?: () => void }) {
+export function Failed({
+  title,
+  message,
+  retry,
+}: {
+  readonly title: string;
+  readonly message: string;
+  readonly retry?: () => void;
+}) {
   return (
     <Banner
       tone="bad"

@@ -67,12 +67,22 @@ export function Input({ mono, large, className, ...rest }: InputProps) {
       autoCorrect="off"
       spellCheck={false}
       {...rest}
-      className={cx(styles.input, mono && styles.mono, large && styles.large, rest.type === 'number' && styles.number, className)}
+      className={cx(
+        styles.input,
+        mono && styles.mono,
+        large && styles.large,
+        rest.type === 'number' && styles.number,
+        className,
+      )}
     />
   );
 }
 
-export function Toggle({ checked, onChange, ...ids }: FieldIds & { readonly checked: boolean; readonly onChange: (checked: boolean) => void }) {
+export function Toggle({
+  checked,
+  onChange,
+  ...ids
+}: FieldIds & { readonly checked: boolean; readonly onChange: (checked: boolean) => void }) {
   return (
     <Switch.Root {...ids} className={styles.switch} checked={checked} onCheckedChange={onChange}>
       <Switch.Thumb className={styles.thumb} />

@@ -44,7 +44,11 @@ export function Stack({ parts, label }: { readonly parts: readonly StackPart[]; 
       {parts
         .filter((part) => part.value > 0)
         .map((part) => (
-          <span key={part.key} className={cx(styles.part, styles[part.tone])} style={{ width: `${(part.value / total) * 100}%` }} />
+          <span
+            key={part.key}
+            className={cx(styles.part, styles[part.tone])}
+            style={{ width: `${(part.value / total) * 100}%` }}
+          />
         ))}
     </div>
   );

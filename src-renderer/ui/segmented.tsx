@@ -21,7 +21,7 @@ export function Segmented<T extends string>({
       value={[value]}
       onValueChange={(next) => {
         const picked = next.find((each) => each !== value) ?? next[0];
-        if (picked !== undefined) onChange(picked as T);
+        if (picked !== undefined) onChange(picked);
       }}
     >
       {options.map((option) => (

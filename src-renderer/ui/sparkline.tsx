@@ -45,10 +45,26 @@ export const Sparkline = memo(function Sparkline({
 }) {
   const path = points === undefined ? '' : sparkPath(points, width, height);
   return (
-    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label} className="sparkline">
+    <svg
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-label={label}
+      className="sparkline"
+    >
       <path d={`M0 ${height - 0.5}H${width}`} stroke="var(--line)" strokeWidth="1" />
-      {path !== '' && <path d={areaOf(path, height)} fill="color-mix(in srgb, var(--lamp) 14%, transparent)" />}
-      <path d={path} fill="none" stroke="var(--lamp)" strokeWidth="1.3" strokeLinejoin="round" strokeLinecap="round" />
+      {path !== '' && (
+        <path d={areaOf(path, height)} fill="color-mix(in srgb, var(--lamp) 14%, transparent)" />
+      )}
+      <path
+        d={path}
+        fill="none"
+        stroke="var(--lamp)"
+        strokeWidth="1.3"
+        strokeLinejoin="round"
+        strokeLinecap="round"
+      />
     </svg>
   );
 });

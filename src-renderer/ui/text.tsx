@@ -9,22 +9,32 @@ import { Tip } from './tip.tsx';
 export type Tone = 'good' | 'warn' | 'bad' | 'busy' | 'idle';
 
 /** A number with its unit, in one of three sizes. */
-export function Num({ of, size = 'small' }: { readonly of: Figure; readonly size?: 'big' | 'mid' | 'small' }) {
+export function Num({
+  of,
+  size = 'small',
+}: {
+  readonly of: Figure;
+  readonly size?: 'big' | 'mid' | 'small';
+}) {
   return (
     <span className={styles[size]}>
       {of.value}
-      {of.unit !== '' && (
-        <span className={styles.unit}> {of.unit}</span>
-      )}
+      {of.unit !== '' && <span className={styles.unit}> {of.unit}</span>}
     </span>
   );
 }
 
-export const Note = ({ children, className }: { readonly children: ReactNode; readonly className?: string }) => (
-  <p className={cx(styles.note, className)}>{children}</p>
-);
+export const Note = ({
+  children,
+  className,
+}: {
+  readonly children: ReactNode;
+  readonly className?: string | undefined;
+}) => <p className={cx(styles.note, className)}>{children}</p>;
 
-export const Pill = ({ children }: { readonly children: ReactNode }) => <span className={styles.pill}>{children}</span>;
+export const Pill = ({ children }: { readonly children: ReactNode }) => (
+  <span className={styles.pill}>{children}</span>
+);
 
 export function Dot({ tone }: { readonly tone: Tone }) {
   return <span aria-hidden="true" className={cx(styles.dot, toneClass(tone))} />;
@@ -42,7 +52,13 @@ export function useCovered(): boolean {
 /** An address, short or whole, covered when the user asked for it. */
 export function Address({ of, whole = false }: { readonly of: string; readonly whole?: boolean }) {
   const covered = useCovered();
-  if (covered) return <span className={cx(styles.address, styles.covered)} aria-label={t.common.hidden}>{`${of.slice(0, 4)}••••••`}</span>;
+  if (covered)
+    return (
+      <span
+        className={cx(styles.address, styles.covered)}
+        aria-label={t.common.hidden}
+      >{`${of.slice(0, 4)}••••••`}</span>
+    );
   if (whole) {
     return (
       <span className={styles.address}>
@@ -91,5 +107,7 @@ export function Cut({ children, className }: { readonly children: string; readon
   );
 }
 
-export const Mono = ({ children }: { readonly children: ReactNode }) => <span className={styles.mono}>{children}</span>;
+export const Mono = ({ children }: { readonly children: ReactNode }) => (
+  <span className={styles.mono}>{children}</span>
+);
 export const text = styles;

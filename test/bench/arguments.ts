@@ -198,6 +198,8 @@ ratio is value / peer. A figure whose part can't run here is left out, and stand
   a bitcoind for regtest: on the PATH, else Debian's is brought; Chromium for page.first-paint
 Peers, in the environment:
   ADIT_BENCH_PUBLIC_POOL   folder of a built checkout of public-pool (with dist/main.js and node_modules)
+  ADIT_BENCH_PUBLIC_POOL_NODE
+                           the Node.js it runs on (default: the bench's own)
   ADIT_BENCH_CPUMINER      a CPU miner that knows --benchmark (several as in PATH)
 `;
 

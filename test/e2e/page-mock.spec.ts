@@ -3,7 +3,19 @@ import { join } from 'node:path';
 import { expect, namelessControls, test } from './page.ts';
 
 const SCREENS = ['dashboard', 'miners', 'blocks', 'node', 'events', 'settings'] as const;
-const SCENES = ['fresh', 'starting', 'syncing', 'ready', 'mining', 'barn', 'block', 'practice', 'failed', 'degraded', 'empty'] as const;
+const SCENES = [
+  'fresh',
+  'starting',
+  'syncing',
+  'ready',
+  'mining',
+  'barn',
+  'block',
+  'practice',
+  'failed',
+  'degraded',
+  'empty',
+] as const;
 const GOOD = 'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq';
 const OTHER = 'bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr';
 
@@ -31,7 +43,10 @@ test.describe('every state on every screen', () => {
         await mock.open('mining', screen);
         const overflow = await page.evaluate(() => {
           const main = document.querySelector('main')!;
-          return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
+          return Math.max(
+            document.documentElement.scrollWidth - innerWidth,
+            main.scrollWidth - main.clientWidth,
+          );
         });
         expect(overflow, screen).toBeLessThanOrEqual(0);
       }
@@ -83,7 +98,10 @@ test.describe('shell', () => {
 });
 
 test.describe('first run', () => {
-  test('asks for an address, refuses wrong ones with the reason, then goes to the dashboard', async ({ page, mock }) => {
+  test('asks for an address, refuses wrong ones with the reason, then goes to the dashboard', async ({
+    page,
+    mock,
+  }) => {
     await mock.open('fresh');
     const field = page.locator('[data-card="setup"]').getByRole('textbox');
     const button = page.locator('[data-card="setup"]').getByRole('button', { name: 'Mine to this address' });
@@ -115,10 +133,17 @@ test.describe('dashboard', () => {
     await expect(canvas).toBeVisible();
     const filled = () =>
       canvas.evaluate((element: HTMLCanvasElement) => {
-        const context = element.getContext('2d')!;
+        const copy = new OffscreenCanvas(element.width, element.height);
+        const context = copy.getContext('2d', { willReadFrequently: true })!;
+        context.drawImage(element, 0, 0);
         const part = (from: number, to: number) => {
           const top = Math.floor(element.height * from);
-          const { data } = context.getImageData(0, top, element.width, Math.max(1, Math.floor(element.height * (to - from))));
+          const { data } = context.getImageData(
+            0,
+            top,
+            element.width,
+            Math.max(1, Math.floor(element.height * (to - from))),
+          );
           let red = 0;
           let blue = 0;
           let some = 0;
@@ -242,7 +267,10 @@ test.describe('blocks', () => {
 });
 
 test.describe('settings', () => {
-  test('takes several payout addresses only when they add up, and shows them before saving', async ({ page, mock }) => {
+  test('takes several payout addresses only when they add up, and shows them before saving', async ({
+    page,
+    mock,
+  }) => {
     await mock.open('mining', 'settings');
     const section = page.locator('[data-section="payout"]');
     const save = section.getByRole('button', { name: 'Review and save' });
@@ -268,11 +296,16 @@ test.describe('settings', () => {
     await section.getByRole('textbox', { name: 'Address 2', exact: true }).fill(GOOD);
     await expect(section).toContainText('in the list already');
     await expect(section.getByRole('button', { name: 'Review and save' })).toBeDisabled();
-    await section.getByRole('textbox', { name: 'Address 2', exact: true }).fill('bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080');
+    await section
+      .getByRole('textbox', { name: 'Address 2', exact: true })
+      .fill('bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080');
     await expect(section.locator('[data-verdict="bad"]')).toContainText('regtest');
   });
 
-  test('shows what the engine says against a value at its field, and keeps the old value on Escape', async ({ page, mock }) => {
+  test('shows what the engine says against a value at its field, and keeps the old value on Escape', async ({
+    page,
+    mock,
+  }) => {
     await mock.open('mining', 'settings');
     const port = page.getByRole('spinbutton', { name: /^Port/ });
     await port.fill('80');

@@ -58,10 +58,21 @@ export async function namelessControls(page: Page): Promise<string[]> {
         .getAttribute('aria-labelledby')
         ?.split(' ')
         .some((id) => (document.getElementById(id)?.textContent ?? '').trim() !== '');
-      const forLabel = element.id !== '' && document.querySelector(`label[for="${CSS.escape(element.id)}"]`) !== null;
-      return text !== '' || Boolean(label) || by === true || forLabel || element.closest('label') !== null;
+      const forLabel =
+        element.id !== '' && document.querySelector(`label[for="${CSS.escape(element.id)}"]`) !== null;
+      return (
+        text !== '' ||
+        Boolean(label) ||
+        by === true ||
+        forLabel ||
+        element.closest('label, [role="img"][aria-label]') !== null
+      );
     };
-    return [...document.querySelectorAll('a[href], button, input:not([type="hidden"]):not([aria-hidden="true"]), [role="switch"], canvas, img, svg[role="img"]')]
+    return [
+      ...document.querySelectorAll(
+        'a[href], button, input:not([type="hidden"]):not([aria-hidden="true"]), [role="switch"], canvas, img, svg[role="img"]',
+      ),
+    ]
       .filter((element) => !named(element) && element.closest('[aria-hidden="true"]') === null)
       .map((element) => element.outerHTML.slice(0, 160));
   });

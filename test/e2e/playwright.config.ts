@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'playwright/test';
 
-/** Debian's Chromium where there is one; else the one Playwright brings. `ADIT_CHROMIUM` names another. */
-const system = process.env['ADIT_CHROMIUM'] ?? '/usr/bin/chromium';
+/** Debian's Chromium where there is one; else the one Playwright brings. `ADIT_TEST_CHROMIUM` names another. */
+const system = process.env['ADIT_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
 
 export default defineConfig({
   testDir: import.meta.dirname,

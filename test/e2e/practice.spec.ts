@@ -19,10 +19,21 @@ test.describe.configure({ mode: 'serial' });
 
 test.beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'adit-e2e-'));
-  adit = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'src-main/headless/main.ts', '--practice', '--json', '--data', folder], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  adit = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      'src-main/headless/main.ts',
+      '--practice',
+      '--json',
+      '--data',
+      folder,
+    ],
+    {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const lines = createInterface({ input: adit.stdout ?? process.stdin });
   url = await new Promise<string>((found, failed) => {
     adit.once('exit', (code) => failed(new Error(`Adit ended with ${code}`)));
@@ -69,7 +80,9 @@ test('the block stands on the blocks screen, on the chain', async ({ page }) => 
   await expect(page.getByText(/^In the chain/).first()).toBeVisible({ timeout: 15_000 });
 });
 
-test('a payout address of another chain is refused in words, the right one is taken and every job pays it', async ({ page }) => {
+test('a payout address of another chain is refused in words, the right one is taken and every job pays it', async ({
+  page,
+}) => {
   await open(page, 'Settings');
   const address = page.getByPlaceholder(/bcrt1q/).first();
   await address.fill('bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4');
@@ -79,7 +92,12 @@ test('a payout address of another chain is refused in words, the right one is ta
   await page.getByRole('button', { name: 'Review and save' }).click();
   await page.getByRole('alertdialog').getByRole('button').last().click();
   await page.getByRole('navigation').getByRole('link', { name: 'Dashboard' }).click();
-  await expect(page.getByText('bcrt…t080').or(page.getByText(/bcrt1q?w?5?.*t080/)).first()).toBeVisible({ timeout: 10_000 });
+  await expect(
+    page
+      .getByText('bcrt…t080')
+      .or(page.getByText(/bcrt1q?w?5?.*t080/))
+      .first(),
+  ).toBeVisible({ timeout: 10_000 });
 });
 
 test('without the printed address the page stays shut', async ({ browser }) => {

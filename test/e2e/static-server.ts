@@ -16,7 +16,9 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Serves one folder on a free loopback port, with the policy of the real shells. */
-export async function serveFolder(folder: string): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
+export async function serveFolder(
+  folder: string,
+): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://page').pathname;
     const wanted = normalize(join(folder, path === '/' ? 'index.html' : path));
@@ -26,7 +28,8 @@ export async function serveFolder(folder: string): Promise<{ readonly url: strin
       return;
     }
     readFile(wanted).then(
-      (body) => response.writeHead(200, { 'content-type': type, 'content-security-policy': POLICY }).end(body),
+      (body) =>
+        response.writeHead(200, { 'content-type': type, 'content-security-policy': POLICY }).end(body),
       () => response.writeHead(404).end(),
     );
   });

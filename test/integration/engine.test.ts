@@ -13,7 +13,12 @@ const REGTEST = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080';
 const MAINNET = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4';
 
 /** Resolves with the first state of the topic that fits. */
-function until<N extends TopicName>(api: ApiClient, topic: N, fits: (state: Topic<N>) => boolean, ms = 30_000): Promise<Topic<N>> {
+function until<N extends TopicName>(
+  api: ApiClient,
+  topic: N,
+  fits: (state: Topic<N>) => boolean,
+  ms = 30_000,
+): Promise<Topic<N>> {
   return new Promise((resolve, reject) => {
     let stop = (): void => {};
     const timer = setTimeout(() => {
@@ -40,7 +45,14 @@ const alive = (pid: number): boolean => {
 
 let folder: string;
 const begin = (over: Partial<EngineOptions> = {}): Promise<Engine> =>
-  createEngine({ version: '0.0.0', dataDir: folder, practice: true, log: silentLog, ...over, overrides: { sv1Port: 0, ...over.overrides } });
+  createEngine({
+    version: '0.0.0',
+    dataDir: folder,
+    practice: true,
+    log: silentLog,
+    ...over,
+    overrides: { sv1Port: 0, ...over.overrides },
+  });
 
 describe('the engine without a node', () => {
   beforeAll(() => {
@@ -64,7 +76,10 @@ describe('the engine without a node', () => {
   it('says what the command line fixes instead of saving it in vain', async () => {
     const engine = await begin({ overrides: { payout: REGTEST } });
     const api = engine.client();
-    await expect(api.command('settings.update', { network: 'signet' })).rejects.toMatchObject({ code: 'settings.fixed', field: 'network' });
+    await expect(api.command('settings.update', { network: 'signet' })).rejects.toMatchObject({
+      code: 'settings.fixed',
+      field: 'network',
+    });
     await expect(
       api.command('settings.update', { payouts: { regtest: [{ address: REGTEST, basisPoints: 10_000 }] } }),
     ).rejects.toMatchObject({ code: 'settings.fixed', field: 'payouts' });
@@ -76,7 +91,8 @@ describe('the engine without a node', () => {
   it('takes no settings that would pay nobody, or the wrong one', async () => {
     const engine = await begin();
     const api = engine.client();
-    const pay = (address: string, basisPoints = 10_000) => api.command('settings.update', { payouts: { regtest: [{ address, basisPoints }] } });
+    const pay = (address: string, basisPoints = 10_000) =>
+      api.command('settings.update', { payouts: { regtest: [{ address, basisPoints }] } });
     await expect(pay(MAINNET)).rejects.toMatchObject({ field: 'payouts.regtest.0' });
     await expect(pay(REGTEST.replace('080', '081'))).rejects.toMatchObject({ field: 'payouts.regtest.0' });
     await expect(pay(REGTEST, 9_999)).rejects.toMatchObject({ field: 'payouts.regtest' });
@@ -85,103 +101,142 @@ describe('the engine without a node', () => {
   });
 });
 
-describe.skipIf(process.env['ADIT_TEST_NODE'] === undefined)('the engine on a real node', { timeout: 90_000 }, () => {
-  let engine: Engine;
-  let api: ApiClient;
-  const open = async (over: Partial<EngineOptions> = {}): Promise<void> => {
-    engine = await begin(over);
-    api = engine.client();
-    await engine.start();
-  };
-  const close = async (): Promise<void> => {
-    api.close();
-    await engine.stop();
-  };
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'adit-engine-'));
-  });
-  afterEach(close);
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+describe.skipIf(process.env['ADIT_TEST_NODE'] === undefined)(
+  'the engine on a real node',
+  { timeout: 90_000 },
+  () => {
+    let engine: Engine;
+    let api: ApiClient;
+    const open = async (over: Partial<EngineOptions> = {}): Promise<void> => {
+      engine = await begin(over);
+      api = engine.client();
+      await engine.start();
+    };
+    const close = async (): Promise<void> => {
+      api.close();
+      await engine.stop();
+    };
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'adit-engine-'));
+    });
+    afterEach(close);
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('mines blocks that pay the practice address, and shows all of it', async () => {
-    await open({ simulate: [{ model: 'nmMiner', hashrate: 300_000 }] });
-    const blocks = await until(api, 'blocks', (rows) => Object.values(rows).some((row) => row.status === 'onChain' && row.confirmations > 0));
-    const block = Object.values(blocks).find((row) => row.status === 'onChain');
-    expect(block).toMatchObject({ worker: expect.stringContaining('practice.'), network: 'regtest', source: 'rpc' });
-    const job = await until(api, 'job', (now) => now !== null && now.transactionCount > 0);
-    expect(job?.payoutVerified).toBe(true);
-    expect(job?.outputs.filter((output) => output.mine)).toHaveLength(1);
-    expect(job?.outputs.reduce((sum, output) => sum + output.value, 0)).toBe(job?.reward);
-    const transactions = await api.query('template.transactions', { templateId: job?.templateId ?? '' });
-    expect(transactions?.transactions.reduce((sum, [, fee]) => sum + fee, 0)).toBe(job?.fees);
+    it('mines blocks that pay the practice address, and shows all of it', async () => {
+      await open({ simulate: [{ model: 'nmMiner', hashrate: 300_000 }] });
+      const blocks = await until(api, 'blocks', (rows) =>
+        Object.values(rows).some((row) => row.status === 'onChain' && row.confirmations > 0),
+      );
+      const block = Object.values(blocks).find((row) => row.status === 'onChain');
+      expect(block).toMatchObject({
+        worker: expect.stringContaining('practice.'),
+        network: 'regtest',
+        source: 'rpc',
+      });
+      const job = await until(api, 'job', (now) => now !== null && now.transactionCount > 0);
+      expect(job?.payoutVerified).toBe(true);
+      expect(job?.outputs.filter((output) => output.mine)).toHaveLength(1);
+      expect(job?.outputs.reduce((sum, output) => sum + output.value, 0)).toBe(job?.reward);
+      const transactions = await api.query('template.transactions', { templateId: job?.templateId ?? '' });
+      expect(transactions?.transactions.reduce((sum, [, fee]) => sum + fee, 0)).toBe(job?.fees);
 
-    const rows = await until(api, 'miners', (all) => Object.values(all).filter((row) => row.shares.accepted > 0).length === 2);
-    expect(Object.values(rows).map((row) => row.worker).sort()).toEqual(['practice.cpu', 'practice.nmMiner1']);
-    const totals = await until(api, 'totals', (now) => now.hashrate.m1 > 0 && now.blocksFound > 0);
-    expect(totals.session.accepted).toBeGreaterThan(0);
-    expect(totals.odds.expectedSeconds).toBeGreaterThan(0);
-    const state = await until(api, 'state', (now) => now.headline === 'mining');
-    expect(state).toMatchObject({ practice: true, problem: null, network: 'regtest' });
-    const raw = await api.query('block.raw', { hash: block?.hash ?? '' });
-    expect(raw?.hex.length).toBeGreaterThan(160);
-    const history = await api.query('hashrate.history', { range: '1h', minerId: null });
-    expect(history.points.every(([, rate]) => rate === null || rate >= 0)).toBe(true);
-  });
+      const rows = await until(
+        api,
+        'miners',
+        (all) => Object.values(all).filter((row) => row.shares.accepted > 0).length === 2,
+      );
+      expect(
+        Object.values(rows)
+          .map((row) => row.worker)
+          .sort(),
+      ).toEqual(['practice.cpu', 'practice.nmMiner1']);
+      const totals = await until(api, 'totals', (now) => now.hashrate.m1 > 0 && now.blocksFound > 0);
+      expect(totals.session.accepted).toBeGreaterThan(0);
+      expect(totals.odds.expectedSeconds).toBeGreaterThan(0);
+      const state = await until(api, 'state', (now) => now.headline === 'mining');
+      expect(state).toMatchObject({ practice: true, problem: null, network: 'regtest' });
+      const raw = await api.query('block.raw', { hash: block?.hash ?? '' });
+      expect(raw?.hex.length).toBeGreaterThan(160);
+      const history = await api.query('hashrate.history', { range: '1h', minerId: null });
+      expect(history.points.every(([, rate]) => rate === null || rate >= 0)).toBe(true);
+    });
 
-  it('a block found while the node is dead reaches the chain after it returns', async () => {
-    await open();
-    const node = await until(api, 'node', (now) => now.phase === 'ready' && now.pid !== null);
-    await until(api, 'job', (now) => now !== null);
-    process.kill(node.pid ?? 0, 'SIGKILL');
-    await until(api, 'node', (now) => now.phase !== 'ready');
-    const waiting = await until(api, 'blocks', (rows) => Object.values(rows).some((row) => row.status === 'waiting'));
-    const hash = Object.values(waiting).find((row) => row.status === 'waiting')?.hash ?? '';
-    const after = await until(api, 'blocks', (rows) => rows[hash]?.status === 'onChain', 60_000);
-    expect(after[hash]?.attempts).toBeGreaterThan(1);
-    const events = await api.query('events.page', { before: null, limit: 100 });
-    expect(events.events.map((event) => event.code)).toEqual(expect.arrayContaining(['node.crashed', 'block.waiting', 'block.onChain']));
-  });
+    it('a block found while the node is dead reaches the chain after it returns', async () => {
+      await open();
+      const node = await until(api, 'node', (now) => now.phase === 'ready' && now.pid !== null);
+      await until(api, 'job', (now) => now !== null);
+      process.kill(node.pid ?? 0, 'SIGKILL');
+      await until(api, 'node', (now) => now.phase !== 'ready');
+      const waiting = await until(api, 'blocks', (rows) =>
+        Object.values(rows).some((row) => row.status === 'waiting'),
+      );
+      const hash = Object.values(waiting).find((row) => row.status === 'waiting')?.hash ?? '';
+      const after = await until(api, 'blocks', (rows) => rows[hash]?.status === 'onChain', 60_000);
+      expect(after[hash]?.attempts).toBeGreaterThan(1);
+      const events = await api.query('events.page', { before: null, limit: 100 });
+      expect(events.events.map((event) => event.code)).toEqual(
+        expect.arrayContaining(['node.crashed', 'block.waiting', 'block.onChain']),
+      );
+    });
 
-  it('gives every machine a job for the new address at once', async () => {
-    await open();
-    const before = await until(api, 'job', (now) => now !== null);
-    await api.command('settings.update', { payouts: { regtest: [{ address: REGTEST, basisPoints: 10_000 }] }, tag: '/test/' });
-    const after = await until(api, 'job', (now) => now?.outputs.some((output) => output.address === REGTEST) === true);
-    expect(after?.id).toBeGreaterThan(before?.id ?? 0);
-    expect(after?.outputs.filter((output) => output.kind === 'payout').map((output) => output.address)).toEqual([REGTEST]);
-    expect(after).toMatchObject({ tag: '/test/', payoutVerified: true });
-    await api.command('settings.update', { payouts: { regtest: [] } });
-    const practice = await until(api, 'job', (now) => now?.outputs.every((output) => output.address !== REGTEST) === true);
-    expect(practice?.payoutVerified).toBe(true);
-  });
+    it('gives every machine a job for the new address at once', async () => {
+      await open();
+      const before = await until(api, 'job', (now) => now !== null);
+      await api.command('settings.update', {
+        payouts: { regtest: [{ address: REGTEST, basisPoints: 10_000 }] },
+        tag: '/test/',
+      });
+      const after = await until(
+        api,
+        'job',
+        (now) => now?.outputs.some((output) => output.address === REGTEST) === true,
+      );
+      expect(after?.id).toBeGreaterThan(before?.id ?? 0);
+      expect(
+        after?.outputs.filter((output) => output.kind === 'payout').map((output) => output.address),
+      ).toEqual([REGTEST]);
+      expect(after).toMatchObject({ tag: '/test/', payoutVerified: true });
+      await api.command('settings.update', { payouts: { regtest: [] } });
+      const practice = await until(
+        api,
+        'job',
+        (now) => now?.outputs.every((output) => output.address !== REGTEST) === true,
+      );
+      expect(practice?.payoutVerified).toBe(true);
+    });
 
-  it('moves its listener to another port, and the machines follow', async () => {
-    const taken = createServer();
-    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-    const { port } = taken.address() as AddressInfo;
-    engine = await createEngine({ version: '0', dataDir: folder, practice: true, log: silentLog });
-    api = engine.client();
-    await api.command('settings.update', { gateway: { sv1Port: port } });
-    await engine.start();
-    const closed = await until(api, 'connection', (now) => now.problem !== null);
-    expect(closed.problem).toMatch(String(port));
-    expect(closed.endpoints).toEqual([]);
-    await new Promise((resolve) => taken.close(resolve));
-    // Any change of the listener's settings opens it anew.
-    await api.command('settings.update', { gateway: { sharesPerMinute: 7 } });
-    const opened = await until(api, 'connection', (now) => now.problem === null && now.endpoints.length > 0);
-    expect(opened.endpoints[0]?.port).toBe(port);
-    await until(api, 'miners', (rows) => Object.values(rows).some((row) => row.status === 'active'));
-  });
+    it('moves its listener to another port, and the machines follow', async () => {
+      const taken = createServer();
+      await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+      const { port } = taken.address() as AddressInfo;
+      engine = await createEngine({ version: '0', dataDir: folder, practice: true, log: silentLog });
+      api = engine.client();
+      await api.command('settings.update', { gateway: { sv1Port: port } });
+      await engine.start();
+      const closed = await until(api, 'connection', (now) => now.problem !== null);
+      expect(closed.problem).toMatch(String(port));
+      expect(closed.endpoints).toEqual([]);
+      await new Promise((resolve) => taken.close(resolve));
+      // Any change of the listener's settings opens it anew.
+      await api.command('settings.update', { gateway: { sharesPerMinute: 7 } });
+      const opened = await until(
+        api,
+        'connection',
+        (now) => now.problem === null && now.endpoints.length > 0,
+      );
+      expect(opened.endpoints[0]?.port).toBe(port);
+      await until(api, 'miners', (rows) => Object.values(rows).some((row) => row.status === 'active'));
+    });
 
-  it('remembers blocks and machines, and leaves no process behind', async () => {
-    await open();
-    const before = await until(api, 'blocks', (rows) => Object.keys(rows).length > 0);
-    const node = await until(api, 'node', (now) => now.phase === 'ready' && now.pid !== null);
-    expect(Object.keys(before).length).toBeGreaterThan(0);
-    expect(readdirSync(join(folder, 'blocks', 'regtest')).some((name) => name.endsWith('.dat'))).toBe(true);
-    await close();
-    expect(alive(node.pid ?? 0)).toBe(false);
-    expect(existsSync(join(folder, 'adit.pid'))).toBe(false);
-  });
-});
+    it('remembers blocks and machines, and leaves no process behind', async () => {
+      await open();
+      const before = await until(api, 'blocks', (rows) => Object.keys(rows).length > 0);
+      const node = await until(api, 'node', (now) => now.phase === 'ready' && now.pid !== null);
+      expect(Object.keys(before).length).toBeGreaterThan(0);
+      expect(readdirSync(join(folder, 'blocks', 'regtest')).some((name) => name.endsWith('.dat'))).toBe(true);
+      await close();
+      expect(alive(node.pid ?? 0)).toBe(false);
+      expect(existsSync(join(folder, 'adit.pid'))).toBe(false);
+    });
+  },
+);

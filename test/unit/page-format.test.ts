@@ -80,7 +80,7 @@ describe('names', () => {
   it.each([
     [2_380, '2,380'],
     [124_000_000, '124 million'],
-    [3.14159, '3.1'],
+    [3.12, '3.1'],
   ])('%d is roughly %s', (value, words) => {
     expect(fmt.roughly(value)).toBe(words);
   });

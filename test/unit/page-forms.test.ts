@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { parsePercent, percentText, splitEvenly, sumOf } from '../../src-renderer/features/settings/percent.ts';
+import {
+  parsePercent,
+  percentText,
+  splitEvenly,
+  sumOf,
+} from '../../src-renderer/features/settings/percent.ts';
 import { rateBands, rateTransactions, warmth } from '../../src-renderer/ui/block/rates.ts';
 
 describe('percentages', () => {
@@ -20,24 +25,32 @@ describe('percentages', () => {
   });
 
   it('come back as they were written', () => {
-    for (const points of [1, 10, 99, 100, 1_250, 3_333, 10_000]) expect(parsePercent(percentText(points))).toBe(points);
+    for (const points of [1, 10, 99, 100, 1_250, 3_333, 10_000])
+      expect(parsePercent(percentText(points))).toBe(points);
   });
 
   it('split evenly add up exactly', () => {
-    for (let amount = 1; amount <= 20; amount++) expect(splitEvenly(amount).reduce((sum, part) => sum + part, 0)).toBe(10_000);
+    for (let amount = 1; amount <= 20; amount++)
+      expect(splitEvenly(amount).reduce((sum, part) => sum + part, 0)).toBe(10_000);
     expect(splitEvenly(3)).toEqual([3_334, 3_333, 3_333]);
   });
 
   it('that cannot be read count as nothing', () => {
-    expect(sumOf([
-      { key: 1, address: '', percent: '60' },
-      { key: 2, address: '', percent: 'x' },
-    ])).toBe(6_000);
+    expect(
+      sumOf([
+        { key: 1, address: '', percent: '60' },
+        { key: 2, address: '', percent: 'x' },
+      ]),
+    ).toBe(6_000);
   });
 });
 
 describe('fee rates', () => {
-  const transactions = [[200, 400], [100, 5_000], [1_000, 1_000]] as const;
+  const transactions = [
+    [200, 400],
+    [100, 5_000],
+    [1_000, 1_000],
+  ] as const;
 
   it('order the dearest first', () => {
     expect([...rateTransactions(transactions).order]).toEqual([1, 0, 2]);
@@ -45,7 +58,11 @@ describe('fee rates', () => {
 
   it('become bands without gaps in the count', () => {
     const bands = rateBands(transactions);
-    expect(bands.map((band) => [band.from, band.count, band.fees])).toEqual([[34, 1, 5_000], [2, 1, 400], [1, 1, 1_000]]);
+    expect(bands.map((band) => [band.from, band.count, band.fees])).toEqual([
+      [34, 1, 5_000],
+      [2, 1, 400],
+      [1, 1, 1_000],
+    ]);
   });
 
   it('become warmth between the ends, and stand a block of one rate', () => {

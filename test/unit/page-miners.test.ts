@@ -57,7 +57,11 @@ describe('rows', () => {
 
   it('sorts names as people count, and equal values by name', () => {
     expect(ids(selectRows(rows, '', 'all', byName))).toEqual(['attic', 'rig2', 'rig10']);
-    expect(ids(selectRows(rows, '', 'all', { column: 'm10', descending: true }))).toEqual(['rig2', 'attic', 'rig10']);
+    expect(ids(selectRows(rows, '', 'all', { column: 'm10', descending: true }))).toEqual([
+      'rig2',
+      'attic',
+      'rig10',
+    ]);
   });
 
   it('filters by every word, in name, model and address, and by status', () => {

@@ -40,7 +40,9 @@ describe('the made-up engine', () => {
   it('refuses addresses of another network with the field at fault', async () => {
     const client = new MockClient('mining', false);
     await expect(
-      client.command('settings.update', { payouts: { main: [{ address: 'tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx', basisPoints: 10_000 }] } }),
+      client.command('settings.update', {
+        payouts: { main: [{ address: 'tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx', basisPoints: 10_000 }] },
+      }),
     ).rejects.toMatchObject({ name: 'ApiError', field: 'payouts.main.0' });
     client.close();
   });

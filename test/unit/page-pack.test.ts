@@ -43,7 +43,11 @@ describe('pack', () => {
   });
 
   it('grows the grid when there are more transactions than cells', () => {
-    const packing = pack(Array.from({ length: 100 }, () => 200), 4, 4);
+    const packing = pack(
+      Array.from({ length: 100 }, () => 200),
+      4,
+      4,
+    );
     expect(packing.columns * packing.rows).toBeGreaterThanOrEqual(100);
     expect(packing.side.every((side) => side >= 1)).toBe(true);
   });

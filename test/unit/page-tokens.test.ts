@@ -53,7 +53,11 @@ describe('styles', () => {
       readFileSync(path, 'utf8')
         .split('\n')
         .forEach((line, index) => {
-          if (/(?<![\w&/-])#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|oklch)a?\(/i.test(line) && !/mask-image|#\//.test(line)) faults.push(`${path}:${index + 1}: ${line.trim()}`);
+          if (
+            /(?<![\w&/-])#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|oklch)a?\(/i.test(line) &&
+            !/mask-image|#\//.test(line)
+          )
+            faults.push(`${path}:${index + 1}: ${line.trim()}`);
         });
     }
     expect(faults).toEqual([]);

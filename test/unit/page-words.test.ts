@@ -38,15 +38,24 @@ describe('headline', () => {
   });
 
   it('offers the way out that the problem names', () => {
-    const problem = { code: 'x', message: 'The disk is full.', advice: 'Free 5 GB.', action: 'network' } as const;
+    const problem = {
+      code: 'x',
+      message: 'The disk is full.',
+      advice: 'Free 5 GB.',
+      action: 'network',
+    } as const;
     expect(facts({ headline: 'nodeFailed', problem }).button?.screen).toBe('settings');
     expect(facts({ headline: 'nodeFailed', problem }).why).toBe('The disk is full.');
     expect(facts({ headline: 'nodeFailed' }).button?.screen).toBe('node');
   });
 
   it('tells progress and time left while blocks are checked, and only then', () => {
-    expect(facts({ headline: 'syncing' }, { stage: 'blocks', progress: 0.43, secondsLeft: 21_600 }).why).toContain('43.0 %');
-    expect(facts({ headline: 'syncing' }, { stage: 'headers', progress: 0.9, secondsLeft: 5 }).why).not.toContain('%');
+    expect(
+      facts({ headline: 'syncing' }, { stage: 'blocks', progress: 0.43, secondsLeft: 21_600 }).why,
+    ).toContain('43.0 %');
+    expect(
+      facts({ headline: 'syncing' }, { stage: 'headers', progress: 0.9, secondsLeft: 5 }).why,
+    ).not.toContain('%');
   });
 });
 

@@ -34,7 +34,11 @@ export type TopicState<D> = D extends { kind: 'value'; item: infer T extends z.Z
 
 export type TopicChange =
   | { readonly kind: 'value'; readonly value: unknown }
-  | { readonly kind: 'map'; readonly set: Readonly<Record<string, unknown>>; readonly remove: readonly string[] }
+  | {
+      readonly kind: 'map';
+      readonly set: Readonly<Record<string, unknown>>;
+      readonly remove: readonly string[];
+    }
   | { readonly kind: 'list'; readonly append: readonly unknown[] };
 
 /** An error that crosses the API. `code` is stable and for programs, `message` says what is wrong and what to do next. */

@@ -250,7 +250,10 @@ export const apiSchema = {
     /** Starts the node with a rebuild of its databases from the blocks on disk, or anew where it is pruned. Takes hours. */
     'node.reindex': { input: nothing, output: nothing },
     'block.acknowledge': { input: z.object({ hash }), output: nothing },
-    'block.resubmit': { input: z.object({ hash }), output: z.object({ status: z.string(), reason: z.string().nullable() }) },
+    'block.resubmit': {
+      input: z.object({ hash }),
+      output: z.object({ status: z.string(), reason: z.string().nullable() }),
+    },
     'miner.forget': { input: z.object({ id: z.string().max(300) }), output: nothing },
     'practice.threads': { input: z.object({ threads: z.int().min(0).max(256) }), output: nothing },
   },
@@ -260,7 +263,12 @@ export const apiSchema = {
       input: z.object({ network, payouts: z.array(payoutEntry).max(20) }),
       output: z.discriminatedUnion('ok', [
         z.object({ ok: z.literal(true) }),
-        z.object({ ok: z.literal(false), code: z.string(), message: z.string(), index: z.number().nullable() }),
+        z.object({
+          ok: z.literal(false),
+          code: z.string(),
+          message: z.string(),
+          index: z.number().nullable(),
+        }),
       ]),
     },
     /** Points [time, H/s]; null where nothing was measured (Adit was not running), 0 where nothing was mined. */

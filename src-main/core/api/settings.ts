@@ -48,7 +48,10 @@ export const settingsSchema = z.strictObject({
     exposure: z.enum(['loopback', 'lan']),
     sv1Port: z.int().min(1).max(65_535),
     /** What a machine starts with before its speed is known. 0: pick by the machine's name. */
-    startDifficulty: z.number().min(0).max(2 ** 48),
+    startDifficulty: z
+      .number()
+      .min(0)
+      .max(2 ** 48),
     sharesPerMinute: z.number().min(1).max(60),
     maxConnections: z.int().min(1).max(20_000),
   }),

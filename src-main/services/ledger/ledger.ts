@@ -309,10 +309,14 @@ export class Ledger {
 
   /** The last 24 h of every machine in 48 points; null where Adit did not run. */
   sparklines(): Record<string, (number | null)[]> {
-    const to = Math.ceil(this.#options.now() / SPARK_STEP) * SPARK_STEP;
+    const now = this.#options.now();
+    const to = (Math.floor(now / SPARK_STEP) + 1) * SPARK_STEP;
+    const last = Math.max(now - (to - SPARK_STEP), MINUTE) / 1000;
     const lines: Record<string, (number | null)[]> = {};
     for (const [id, work] of this.#options.store.workByMiner(to - DAY, to, SPARK_STEP)) {
-      lines[id] = work.map((done) => (done === undefined ? null : hashrateOfWork(done, SPARK_STEP / 1000)));
+      lines[id] = work.map((done, index) =>
+        done === undefined ? null : hashrateOfWork(done, index === work.length - 1 ? last : SPARK_STEP / 1000),
+      );
     }
     return lines;
   }

@@ -15,7 +15,13 @@ import type { Tone } from '../../ui/text.tsx';
 import { onLogScale } from '../dashboard/scale.ts';
 import styles from './blocks.module.css';
 
-const TONE: Readonly<Record<BlockRow['status'], Tone>> = { sending: 'busy', waiting: 'busy', onChain: 'good', stale: 'idle', rejected: 'bad' };
+const TONE: Readonly<Record<BlockRow['status'], Tone>> = {
+  sending: 'busy',
+  waiting: 'busy',
+  onChain: 'good',
+  stale: 'idle',
+  rejected: 'bad',
+};
 const MATURITY = 100;
 
 export function Blocks() {
@@ -45,10 +51,10 @@ export function Blocks() {
 }
 
 function NoBlock() {
-  const best = useTopic('totals', (totals) => totals.bestEver);
+  const best = useTopic('totals', (totals) => totals.bestEver) ?? null;
   const network = useTopic('totals', (totals) => totals.networkDifficulty) ?? 0;
   const covered = useCovered();
-  const height = best == null ? 0 : onLogScale(best.difficulty, network);
+  const height = best === null ? 0 : onLogScale(best.difficulty, network);
   return (
     <div className={styles.empty}>
       <div className={styles.ghost} aria-hidden="true">
@@ -56,12 +62,13 @@ function NoBlock() {
       </div>
       <h2>{t.blocks.empty}</h2>
       <p>{t.blocks.emptyWhy}</p>
-      {best != null && network > 0 && (
+      {best !== null && network > 0 && (
         <div className={styles.closest}>
           <Note>{t.blocks.closest}</Note>
           <Num of={fmt.difficulty(best.difficulty)} size="mid" />
           <Note>
-            {t.blocks.closestWhy(fmt.fraction(best.difficulty / network))} · {t.best.by(workerWords(best.worker, covered), fmt.day(best.at))}
+            {t.blocks.closestWhy(fmt.fraction(best.difficulty / network))} ·{' '}
+            {t.best.by(workerWords(best.worker, covered), fmt.day(best.at))}
           </Note>
         </div>
       )}
@@ -81,7 +88,10 @@ function Block({ block, open: initial }: { readonly block: BlockRow; readonly op
   const words = t.blocks;
   const height = fmt.count(block.height);
   return (
-    <li className={cx(styles.block, styles[block.status], !block.acknowledged && styles.fresh)} data-block={block.hash}>
+    <li
+      className={cx(styles.block, styles[block.status], !block.acknowledged && styles.fresh)}
+      data-block={block.hash}
+    >
       <span className={styles.cube} aria-hidden="true" />
       <div className={styles.main}>
         <strong>{height}</strong>
@@ -96,7 +106,8 @@ function Block({ block, open: initial }: { readonly block: BlockRow; readonly op
         <p className={styles.statusLine}>
           <Dot tone={TONE[block.status]} />
           {words.status[block.status]}
-          {block.status === 'onChain' && ` · ${block.confirmations >= MATURITY ? words.mature : words.confirmations(block.confirmations)}`}
+          {block.status === 'onChain' &&
+            ` · ${block.confirmations >= MATURITY ? words.mature : words.confirmations(block.confirmations)}`}
         </p>
       </div>
       <IconButton
@@ -167,7 +178,13 @@ function Details({ block }: { readonly block: BlockRow }) {
             onClick={() => {
               void resubmit
                 .run({ hash: block.hash })
-                .then((outcome) => setTold(outcome.ok ? words.resent(outcome.value.reason ?? outcome.value.status) : outcome.error.message));
+                .then((outcome) =>
+                  setTold(
+                    outcome.ok
+                      ? words.resent(outcome.value.reason ?? outcome.value.status)
+                      : outcome.error.message,
+                  ),
+                );
             }}
           >
             {words.resend}

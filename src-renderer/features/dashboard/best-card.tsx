@@ -8,7 +8,7 @@ import { onLogScale } from './scale.ts';
 
 export function BestCard() {
   const best = useTopic('totals', (totals) => totals.bestEver);
-  const session = useTopic('totals', (totals) => totals.bestSession);
+  const session = useTopic('totals', (totals) => totals.bestSession) ?? null;
   const network = useTopic('totals', (totals) => totals.networkDifficulty);
   const covered = useCovered();
   if (best === undefined || network === undefined) {
@@ -39,12 +39,22 @@ export function BestCard() {
         {network > 0 && (
           <div>
             <div className={styles.scale} role="img" aria-label={t.best.scale(fmt.fraction(part))}>
-              {best !== null && <span className={styles.scaleFill} style={{ width: `${onLogScale(best.difficulty, network) * 100}%` }} />}
-              {session != null && <span className={styles.tick} style={{ left: `${onLogScale(session.difficulty, network) * 100}%` }} />}
+              {best !== null && (
+                <span
+                  className={styles.scaleFill}
+                  style={{ width: `${onLogScale(best.difficulty, network) * 100}%` }}
+                />
+              )}
+              {session !== null && (
+                <span
+                  className={styles.tick}
+                  style={{ left: `${onLogScale(session.difficulty, network) * 100}%` }}
+                />
+              )}
             </div>
             <div className={styles.ends}>
               <span>
-                {t.best.session} <b>{session == null ? t.common.nothing : words(session.difficulty)}</b>
+                {t.best.session} <b>{session === null ? t.common.nothing : words(session.difficulty)}</b>
               </span>
               <span>
                 {t.best.network} <b>{words(network)}</b>

@@ -30,11 +30,11 @@ function JobAge({ createdAt }: { readonly createdAt: number }) {
 
 /** The block the machines are working on. */
 export function BlockCard() {
-  const job = useTopic('job', (value) => value);
+  const job = useTopic('job', (value) => value) ?? null;
   const ready = useTopic('job', () => true) ?? false;
   const headline = useTopic('state', (state) => state.headline);
   const [asTable, setAsTable] = useState(false);
-  if (job == null) {
+  if (job === null) {
     return (
       <Card title={t.block.title} className={styles.yours} data-card="block">
         {ready ? (
@@ -60,7 +60,11 @@ export function BlockCard() {
         <>
           <JobAge createdAt={job.createdAt} />
           {job.transactionCount > 0 && (
-            <IconButton small label={asTable ? t.common.asPicture : t.common.asTable} onClick={() => setAsTable(!asTable)}>
+            <IconButton
+              small
+              label={asTable ? t.common.asPicture : t.common.asTable}
+              onClick={() => setAsTable(!asTable)}
+            >
               {asTable ? <Grid2x2 size={15} /> : <Table2 size={15} />}
             </IconButton>
           )}
@@ -90,7 +94,12 @@ export function BlockCard() {
         </div>
         <div className={styles.weight}>
           <span>{t.block.transactions(job.transactionCount)}</span>
-          <Meter value={job.weight / MAX_WEIGHT} label={t.block.weight} words={fmt.percent(job.weight / MAX_WEIGHT)} tone="glow" />
+          <Meter
+            value={job.weight / MAX_WEIGHT}
+            label={t.block.weight}
+            words={fmt.percent(job.weight / MAX_WEIGHT)}
+            tone="glow"
+          />
           <span>{t.block.weightOf(fmt.percent(job.weight / MAX_WEIGHT, 1))}</span>
         </div>
         <Proof job={job} />
@@ -104,9 +113,13 @@ function Transactions({ job, asTable }: { readonly job: JobView; readonly asTabl
   // Between a new job and its transactions the last picture stays; null means that template is gone already.
   const [kept, setKept] = useState<{ height: number; transactions: readonly TransactionFact[] }>();
   const fresh = query.data?.transactions;
-  if (fresh !== undefined && fresh !== kept?.transactions) setKept({ height: job.height, transactions: fresh });
+  if (fresh !== undefined && fresh !== kept?.transactions)
+    setKept({ height: job.height, transactions: fresh });
   const transactions = fresh ?? kept?.transactions;
-  const rated = useMemo(() => (transactions === undefined ? undefined : rateTransactions(transactions)), [transactions]);
+  const rated = useMemo(
+    () => (transactions === undefined ? undefined : rateTransactions(transactions)),
+    [transactions],
+  );
   if (transactions === undefined || rated === undefined) {
     return (
       <div className={styles.pictureBox}>
@@ -124,7 +137,11 @@ function Transactions({ job, asTable }: { readonly job: JobView; readonly asTabl
   return (
     <>
       <div className={styles.pictureBox}>
-        <BlockPicture transactions={transactions} height={kept?.height ?? job.height} label={t.block.picture(transactions.length, low, high)} />
+        <BlockPicture
+          transactions={transactions}
+          height={kept?.height ?? job.height}
+          label={t.block.picture(transactions.length, low, high)}
+        />
       </div>
       <div className={styles.legendRow}>
         <RateLegend low={rated.low} high={rated.high} />
@@ -158,7 +175,11 @@ function Bands({ transactions }: { readonly transactions: readonly TransactionFa
         <tbody>
           {bands.map((band) => (
             <tr key={band.from}>
-              <td>{band.to === null ? `${fmt.count(band.from)} +` : `${fmt.count(band.from)} – ${fmt.count(band.to)}`}</td>
+              <td>
+                {band.to === null
+                  ? `${fmt.count(band.from)} +`
+                  : `${fmt.count(band.from)} – ${fmt.count(band.to)}`}
+              </td>
               <td className={styles.n}>{fmt.count(band.count)}</td>
               <td className={styles.n}>{fmt.count(Math.round(band.vsize / 1000))} kvB</td>
               <td className={styles.n}>{fmt.join(fmt.amount(band.fees))}</td>
@@ -178,7 +199,11 @@ function Proof({ job }: { readonly job: JobView }) {
   const shown = paying.slice(0, 3);
   const good = job.payoutVerified && paying.every((output) => output.mine || output.kind === 'other');
   return (
-    <section className={cx(styles.proof, !good && styles.proofBad)} aria-label={t.coinbase.title} data-proof={good ? 'verified' : 'wrong'}>
+    <section
+      className={cx(styles.proof, !good && styles.proofBad)}
+      aria-label={t.coinbase.title}
+      data-proof={good ? 'verified' : 'wrong'}
+    >
       <div className={styles.proofTitle}>
         {good ? <BadgeCheck size={16} aria-hidden="true" /> : <OctagonAlert size={16} aria-hidden="true" />}
         {good ? (
@@ -198,7 +223,11 @@ function Proof({ job }: { readonly job: JobView }) {
         {shown.map((output, index) => (
           <li key={`${output.script}-${index}`}>
             <span className={styles.part}>{fmt.percent(total === 0 ? 0 : output.value / total, 2)}</span>
-            {output.address === null ? <Mono>{fmt.shortHash(output.script)}</Mono> : <Address of={output.address} />}
+            {output.address === null ? (
+              <Mono>{fmt.shortHash(output.script)}</Mono>
+            ) : (
+              <Address of={output.address} />
+            )}
             {!output.mine && <Pill>{t.coinbase.notYou}</Pill>}
             <span className={styles.value}>{fmt.join(fmt.amount(output.value))}</span>
           </li>
@@ -231,7 +260,9 @@ function Proof({ job }: { readonly job: JobView }) {
                   )}{' '}
                   {output.mine && <Pill>{t.coinbase.you}</Pill>}
                 </td>
-                <td className={styles.n}>{output.kind === 'commitment' ? '' : fmt.percent(total === 0 ? 0 : output.value / total, 2)}</td>
+                <td className={styles.n}>
+                  {output.kind === 'commitment' ? '' : fmt.percent(total === 0 ? 0 : output.value / total, 2)}
+                </td>
                 <td className={styles.n}>{fmt.join(fmt.exactAmount(output.value))}</td>
               </tr>
             ))}

@@ -17,7 +17,8 @@ export function Dashboard() {
   const synced = useTopic('node', (node) => node.phase === 'ready' && node.stage === 'synced') ?? true;
   const known = useTopic('miners', (miners) => Object.keys(miners).length > 0) ?? true;
   const headline = useTopic('state', (state) => state.headline);
-  const catchingUp = !synced && (headline === 'syncing' || headline === 'nodeStarting' || headline === 'setup');
+  const catchingUp =
+    !synced && (headline === 'syncing' || headline === 'nodeStarting' || headline === 'setup');
   return (
     <div className={styles.page}>
       {catchingUp && <SyncCard className={styles.sync} />}

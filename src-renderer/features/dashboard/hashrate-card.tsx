@@ -37,7 +37,11 @@ export function HashrateCard() {
             options={RANGES.map((value) => ({ value, label: t.ranges[value] }))}
             onChange={setRange}
           />
-          <IconButton small label={asTable ? t.common.asPicture : t.common.asTable} onClick={() => setAsTable(!asTable)}>
+          <IconButton
+            small
+            label={asTable ? t.common.asPicture : t.common.asTable}
+            onClick={() => setAsTable(!asTable)}
+          >
             {asTable ? <ChartLine size={15} /> : <Table2 size={15} />}
           </IconButton>
         </>
@@ -92,7 +96,9 @@ export function HashrateCard() {
 /** The chart in twelve rows, for readers of tables and of screens. */
 function HistoryTable({ points, range }: { readonly points: readonly Point[]; readonly range: Range }) {
   const size = Math.max(1, Math.ceil(points.length / 12));
-  const rows = Array.from({ length: Math.ceil(points.length / size) }, (_, index) => points.slice(index * size, (index + 1) * size));
+  const rows = Array.from({ length: Math.ceil(points.length / size) }, (_, index) =>
+    points.slice(index * size, (index + 1) * size),
+  );
   return (
     <div className={styles.bands}>
       <table className={styles.table}>
@@ -124,7 +130,9 @@ function HistoryTable({ points, range }: { readonly points: readonly Point[]; re
                   </td>
                 ) : (
                   <>
-                    <td className={styles.n}>{words(values.reduce((sum, value) => sum + value, 0) / values.length)}</td>
+                    <td className={styles.n}>
+                      {words(values.reduce((sum, value) => sum + value, 0) / values.length)}
+                    </td>
                     <td className={styles.n}>{words(Math.min(...values))}</td>
                     <td className={styles.n}>{words(Math.max(...values))}</td>
                   </>

@@ -28,7 +28,10 @@ export function MinersCard() {
   const rows = useMemo(
     () =>
       Object.values(miners ?? {})
-        .sort((a, b) => b.hashrate.d1 - a.hashrate.d1 || ORDER[a.status] - ORDER[b.status] || a.id.localeCompare(b.id))
+        .sort(
+          (a, b) =>
+            b.hashrate.d1 - a.hashrate.d1 || ORDER[a.status] - ORDER[b.status] || a.id.localeCompare(b.id),
+        )
         .slice(0, SHOWN),
     [miners],
   );
@@ -100,9 +103,14 @@ export function MinersCard() {
                 )}
               </td>
               <td className={styles.n}>
-                <Sparkline points={sparks.data?.[row.id]} label={t.miners.sparkline(workerWords(row.worker, covered))} />
+                <Sparkline
+                  points={sparks.data?.[row.id]}
+                  label={t.miners.sparkline(workerWords(row.worker, covered))}
+                />
               </td>
-              <td className={styles.n}>{row.bestEver === null ? t.common.nothing : fmt.join(fmt.difficulty(row.bestEver.difficulty))}</td>
+              <td className={styles.n}>
+                {row.bestEver === null ? t.common.nothing : fmt.join(fmt.difficulty(row.bestEver.difficulty))}
+              </td>
             </tr>
           ))}
         </tbody>

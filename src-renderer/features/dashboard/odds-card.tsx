@@ -11,14 +11,18 @@ import { oddsWords } from './odds.ts';
 
 function Found() {
   const found = useTopic('totals', (totals) => totals.blocksFound) ?? 0;
-  const last = useTopic('blocks', (blocks) =>
-    Object.values(blocks).reduce<number | null>((latest, block) => Math.max(latest ?? 0, block.foundAt), null),
-  );
+  const last =
+    useTopic('blocks', (blocks) =>
+      Object.values(blocks).reduce<number | null>(
+        (latest, block) => Math.max(latest ?? 0, block.foundAt),
+        null,
+      ),
+    ) ?? null;
   const now = useNow(10_000);
   return (
     <a className={linkClass} href={hrefOf('blocks')}>
       {t.found.count(found)}
-      {last == null ? '' : ` · ${t.found.last(fmt.span(now - last))}`}
+      {last === null ? '' : ` · ${t.found.last(fmt.span(now - last))}`}
     </a>
   );
 }
@@ -33,6 +37,7 @@ export function OddsCard() {
     );
   }
   const words = oddsWords(odds);
+  const ticket = words?.ticket ?? null;
   return (
     <Card title={t.odds.title} data-card="odds" aside={<Found />}>
       <div className={styles.stretch}>
@@ -47,7 +52,7 @@ export function OddsCard() {
             <Note>{words.once}</Note>
           </div>
         )}
-        {words?.ticket != null && <Note className={styles.ticket!}>{words.ticket}</Note>}
+        {ticket !== null && <Note className={styles.ticket}>{ticket}</Note>}
       </div>
     </Card>
   );

@@ -19,8 +19,10 @@ const DAY = 86_400;
 
 /** The odds in words a person can weigh; null while there is nothing to compute them from. Pure. */
 export function oddsWords({ nextBlock, year, expectedSeconds }: OddsFacts): OddsWords | null {
-  if (expectedSeconds === null || !(expectedSeconds > 0) || !Number.isFinite(expectedSeconds) || !(year > 0)) return null;
-  if (expectedSeconds < 1) return { figure: { value: t.odds.anyMoment, unit: '' }, once: t.odds.easy, ticket: null };
+  if (expectedSeconds === null || !(expectedSeconds > 0) || !Number.isFinite(expectedSeconds) || !(year > 0))
+    return null;
+  if (expectedSeconds < 1)
+    return { figure: { value: t.odds.anyMoment, unit: '' }, once: t.odds.easy, ticket: null };
   const often = expectedSeconds < 30 * DAY;
   const figure: Figure = often
     ? { value: fmt.span(expectedSeconds * 1000), unit: t.odds.aBlock }

@@ -20,7 +20,7 @@ const TONES: Readonly<Record<keyof ShareCounts, StackPart['tone']>> = {
 
 export function SharesCard() {
   const day = useTopic('totals', (totals) => totals.day);
-  const latency = useTopic('totals', (totals) => totals.tipToMinersMs);
+  const latency = useTopic('totals', (totals) => totals.tipToMinersMs) ?? null;
   if (day === undefined) {
     return (
       <Card title={t.shares.title}>
@@ -44,23 +44,40 @@ export function SharesCard() {
             <Num of={{ value: fmt.count(day.accepted), unit: t.shares.accepted }} size="mid" />
             <Stack
               label={t.shares.bar(fmt.count(day.accepted), fmt.count(rejected))}
-              parts={(['accepted', ...REJECTED] as const).map((kind) => ({ key: kind, value: day[kind], tone: TONES[kind] }))}
+              parts={(['accepted', ...REJECTED] as const).map((kind) => ({
+                key: kind,
+                value: day[kind],
+                tone: TONES[kind],
+              }))}
             />
           </>
         )}
         <dl className={styles.kv}>
           {rows.map((kind) => (
-            <Line key={kind} name={<Explained text={t.shares.why[kind]}>{t.shares[kind]}</Explained>} value={fmt.count(day[kind])} part={fmt.share(day[kind] / all)} />
+            <Line
+              key={kind}
+              name={<Explained text={t.shares.why[kind]}>{t.shares[kind]}</Explained>}
+              value={fmt.count(day[kind])}
+              part={fmt.share(day[kind] / all)}
+            />
           ))}
           {all > 0 && rows.length === 0 && <Line name={t.shares.allGood} value="" part="" />}
-          {latency != null && <Line name={t.shares.tip} value={`${fmt.count(latency)} ms`} part="" />}
+          {latency !== null && <Line name={t.shares.tip} value={`${fmt.count(latency)} ms`} part="" />}
         </dl>
       </div>
     </Card>
   );
 }
 
-function Line({ name, value, part }: { readonly name: React.ReactNode; readonly value: string; readonly part: string }) {
+function Line({
+  name,
+  value,
+  part,
+}: {
+  readonly name: React.ReactNode;
+  readonly value: string;
+  readonly part: string;
+}) {
   return (
     <>
       <dt>{name}</dt>

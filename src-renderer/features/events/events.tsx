@@ -41,7 +41,10 @@ export function Events() {
   }, [recent, older, show, now]);
 
   if (recent === undefined) return <Skeleton height="20rem" />;
-  const oldest = [...older, ...recent].reduce<number | null>((least, event) => (least === null ? event.id : Math.min(least, event.id)), null);
+  const oldest = [...older, ...recent].reduce<number | null>(
+    (least, event) => (least === null ? event.id : Math.min(least, event.id)),
+    null,
+  );
   const load = () => {
     setState('busy');
     setFailure(null);
@@ -72,7 +75,9 @@ export function Events() {
       </div>
       {days.size === 0 ? (
         <Card>
-          <Empty title={show === 'all' ? t.events.empty : t.events.none}>{show === 'all' && <p>{t.events.emptyWhy}</p>}</Empty>
+          <Empty title={show === 'all' ? t.events.empty : t.events.none}>
+            {show === 'all' && <p>{t.events.emptyWhy}</p>}
+          </Empty>
         </Card>
       ) : (
         [...days].map(([name, events]) => (

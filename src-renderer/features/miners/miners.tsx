@@ -2,7 +2,7 @@ import ArrowDown from 'lucide-react/icons/arrow-down';
 import ArrowUp from 'lucide-react/icons/arrow-up';
 import Search from 'lucide-react/icons/search';
 import Trash2 from 'lucide-react/icons/trash-2';
-import { memo, useMemo, useRef, useState } from 'react';
+import { memo, useCallback, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { CSSProperties } from 'react';
 import type { MinerRow } from '../../../src-main/core/api/schema.ts';
 import { useCommand, useQuery } from '../../api/context.ts';
@@ -66,7 +66,7 @@ function Table({ miners }: { readonly miners: Readonly<Record<string, MinerRow>>
   const [filter, setFilter] = useState('');
   const [status, setStatus] = useState<StatusFilter>('all');
   const [sorting, setSorting] = useState<Sorting>({ column: 'name', descending: false });
-  const [scroll, setScroll] = useState({ top: 0, height: 0 });
+  const [scroll, setScroll] = useState({ top: 0, height: 800 });
   const [forgetting, setForgetting] = useState<MinerRow | null>(null);
   const frame = useRef<HTMLDivElement>(null);
   const forget = useCommand('miner.forget');
@@ -76,16 +76,24 @@ function Table({ miners }: { readonly miners: Readonly<Record<string, MinerRow>>
   const all = useMemo(() => Object.values(miners), [miners]);
   const rows = useMemo(() => selectRows(all, filter, status, sorting), [all, filter, status, sorting]);
   const height = rowHeight();
-  const slice = visibleSlice(rows.length, height, scroll.top, scroll.height || frame.current?.clientHeight || 800);
-  const measure = () => {
+  const slice = visibleSlice(rows.length, height, scroll.top, scroll.height);
+  const measure = useCallback(() => {
     const element = frame.current;
-    if (element !== null && rows.length > 100) setScroll({ top: element.scrollTop, height: element.clientHeight });
-  };
+    if (element !== null) setScroll({ top: element.scrollTop, height: element.clientHeight });
+  }, []);
+  useLayoutEffect(() => {
+    const observer = new ResizeObserver(measure);
+    observer.observe(frame.current!);
+    return () => observer.disconnect();
+  }, [measure]);
   const sortBy = (column: Column) =>
     setSorting((before) =>
-      before.column === column ? { column, descending: !before.descending } : { column, descending: NUMERIC.has(column) },
+      before.column === column
+        ? { column, descending: !before.descending }
+        : { column, descending: NUMERIC.has(column) },
     );
-  const count = (wanted: StatusFilter) => (wanted === 'all' ? all.length : all.filter((row) => row.status === wanted).length);
+  const count = (wanted: StatusFilter) =>
+    wanted === 'all' ? all.length : all.filter((row) => row.status === wanted).length;
 
   return (
     <div className={styles.page}>
@@ -115,7 +123,14 @@ function Table({ miners }: { readonly miners: Readonly<Record<string, MinerRow>>
           {t.miners.shown(rows.length, all.length)}
         </span>
       </div>
-      <div className={styles.frame} ref={frame} onScroll={measure} tabIndex={0} role="region" aria-label={t.miners.title}>
+      <div
+        className={styles.frame}
+        ref={frame}
+        onScroll={measure}
+        tabIndex={0}
+        role="region"
+        aria-label={t.miners.title}
+      >
         {rows.length === 0 ? (
           <Empty title={t.miners.nobody}>
             <Button
@@ -136,16 +151,36 @@ function Table({ miners }: { readonly miners: Readonly<Record<string, MinerRow>>
                   <th
                     key={column}
                     scope="col"
-                    className={cx(styles[width], (NUMERIC.has(column as Column) || column === 'day') && styles.n)}
-                    aria-sort={sorting.column === column ? (sorting.descending ? 'descending' : 'ascending') : undefined}
+                    className={cx(
+                      styles[width],
+                      (NUMERIC.has(column as Column) || column === 'day') && styles.n,
+                    )}
+                    aria-sort={
+                      sorting.column === column
+                        ? sorting.descending
+                          ? 'descending'
+                          : 'ascending'
+                        : undefined
+                    }
                   >
                     {column === 'day' || column === 'actions' ? (
-                      <span className={cx(styles.plainHead, column === 'actions' && 'visually-hidden')}>{t.miners.columns[column]}</span>
+                      <span className={cx(styles.plainHead, column === 'actions' && 'visually-hidden')}>
+                        {t.miners.columns[column]}
+                      </span>
                     ) : (
-                      <button type="button" className={styles.sort} data-on={sorting.column === column} onClick={() => sortBy(column)}>
+                      <button
+                        type="button"
+                        className={styles.sort}
+                        data-on={sorting.column === column}
+                        onClick={() => sortBy(column)}
+                      >
                         {t.miners.columns[column]}
                         {sorting.column === column &&
-                          (sorting.descending ? <ArrowDown size={13} aria-hidden="true" /> : <ArrowUp size={13} aria-hidden="true" />)}
+                          (sorting.descending ? (
+                            <ArrowDown size={13} aria-hidden="true" />
+                          ) : (
+                            <ArrowUp size={13} aria-hidden="true" />
+                          ))}
                       </button>
                     )}
                   </th>
@@ -155,7 +190,14 @@ function Table({ miners }: { readonly miners: Readonly<Record<string, MinerRow>>
             <tbody>
               {slice.from > 0 && <Spacer height={slice.from * height} />}
               {rows.slice(slice.from, slice.to).map((row, index) => (
-                <Row key={row.id} row={row} index={slice.from + index} points={sparks.data?.[row.id]} covered={covered} onForget={setForgetting} />
+                <Row
+                  key={row.id}
+                  row={row}
+                  index={slice.from + index}
+                  points={sparks.data?.[row.id]}
+                  covered={covered}
+                  onForget={setForgetting}
+                />
               ))}
               {slice.to < rows.length && <Spacer height={(rows.length - slice.to) * height} />}
             </tbody>
@@ -238,7 +280,9 @@ const Row = memo(function Row({
           </Tip>
         )}
       </td>
-      <td className={styles.n}>{row.status === 'offline' ? t.common.nothing : fmt.join(fmt.hashrate(row.hashrate.m10))}</td>
+      <td className={styles.n}>
+        {row.status === 'offline' ? t.common.nothing : fmt.join(fmt.hashrate(row.hashrate.m10))}
+      </td>
       <td className={cx(styles.n, styles['w-h1'])}>
         {row.status === 'offline' ? t.common.nothing : fmt.join(fmt.hashrate(row.hashrate.h1))}
       </td>
@@ -260,7 +304,8 @@ const Row = memo(function Row({
               </dl>
             }
           >
-            {fmt.count(rejected)} <span className={styles.sub}>{fmt.share(rejected / (rejected + row.shares.accepted))}</span>
+            {fmt.count(rejected)}{' '}
+            <span className={styles.sub}>{fmt.share(rejected / (rejected + row.shares.accepted))}</span>
           </Explained>
         )}
       </td>
@@ -268,7 +313,9 @@ const Row = memo(function Row({
         {row.bestEver === null ? (
           t.common.nothing
         ) : (
-          <Tip text={`${t.best.session}: ${row.bestSession === null ? t.common.nothing : fmt.join(fmt.difficulty(row.bestSession.difficulty))}`}>
+          <Tip
+            text={`${t.best.session}: ${row.bestSession === null ? t.common.nothing : fmt.join(fmt.difficulty(row.bestSession.difficulty))}`}
+          >
             <span>{fmt.join(fmt.difficulty(row.bestEver.difficulty))}</span>
           </Tip>
         )}
@@ -314,7 +361,8 @@ function Reason({ name, value }: { readonly name: string; readonly value: number
 }
 
 function Totals({ rows }: { readonly rows: readonly MinerRow[] }) {
-  const sum = (pick: (row: MinerRow) => number) => rows.reduce((total, row) => total + (row.status === 'offline' ? 0 : pick(row)), 0);
+  const sum = (pick: (row: MinerRow) => number) =>
+    rows.reduce((total, row) => total + (row.status === 'offline' ? 0 : pick(row)), 0);
   const ever = (pick: (row: MinerRow) => number) => rows.reduce((total, row) => total + pick(row), 0);
   const best = rows.reduce((most, row) => Math.max(most, row.bestEver?.difficulty ?? 0), 0);
   return (
@@ -323,7 +371,9 @@ function Totals({ rows }: { readonly rows: readonly MinerRow[] }) {
         <td colSpan={2}>{t.miners.totals}</td>
         <td className={styles['w-model']} />
         <td className={styles.n}>{fmt.join(fmt.hashrate(sum((row) => row.hashrate.m10)))}</td>
-        <td className={cx(styles.n, styles['w-h1'])}>{fmt.join(fmt.hashrate(sum((row) => row.hashrate.h1)))}</td>
+        <td className={cx(styles.n, styles['w-h1'])}>
+          {fmt.join(fmt.hashrate(sum((row) => row.hashrate.h1)))}
+        </td>
         <td />
         <td className={styles['w-diff']} />
         <td className={styles.n}>{fmt.count(ever((row) => row.shares.accepted))}</td>

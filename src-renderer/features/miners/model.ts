@@ -9,7 +9,10 @@ const BITAXE: Readonly<Record<string, string>> = {
 const KNOWN: readonly (readonly [RegExp, string | ((match: RegExpExecArray) => string)])[] = [
   [/^adit-cpu/i, 'Practice miner'],
   [/^adit-sim/i, 'Practice machine'],
-  [/^bitaxe\/(BM\d{4})/i, (match) => BITAXE[match[1]!.toUpperCase()] ?? `Bitaxe (${match[1]!.toUpperCase()})`],
+  [
+    /^bitaxe\/(BM\d{4})/i,
+    (match) => BITAXE[match[1]!.toUpperCase()] ?? `Bitaxe (${match[1]!.toUpperCase()})`,
+  ],
   [/^bitaxe/i, 'Bitaxe'],
   [/^(nerd[a-z]*axe[+\d-]*[\w+γ-]*)/i, (match) => match[1]!],
   [/^nerdminer/i, 'NerdMiner'],

@@ -43,7 +43,9 @@ export function Exposure() {
         error={update.error?.message}
         onClose={close}
         onConfirm={() => {
-          void update.run({ gateway: { exposure: lan ? 'loopback' : 'lan' } }).then((outcome) => outcome.ok && close());
+          void update
+            .run({ gateway: { exposure: lan ? 'loopback' : 'lan' } })
+            .then((outcome) => outcome.ok && close());
         }}
       />
     </div>
@@ -51,13 +53,19 @@ export function Exposure() {
 }
 
 /** Where a machine has to be pointed to: the lines to type, with copy buttons. */
-export function PointHere({ className, waiting = true }: { readonly className?: string | undefined; readonly waiting?: boolean }) {
+export function PointHere({
+  className,
+  waiting = true,
+}: {
+  readonly className?: string | undefined;
+  readonly waiting?: boolean;
+}) {
   const connection = useTopic('connection', (value) => value);
   return (
     <Card title={t.point.title} className={className} data-card="point">
       <div className={styles.point}>
         <p className={styles.lead}>{t.point.lead}</p>
-        {connection?.problem != null && (
+        {connection !== undefined && connection.problem !== null && (
           <Banner tone="bad" title={t.point.problem}>
             <p>{connection.problem}</p>
           </Banner>
@@ -103,7 +111,8 @@ export function PointHere({ className, waiting = true }: { readonly className?: 
         {waiting && (
           <>
             <p className={styles.practice}>
-              {t.point.practice} {t.point.practiceWhy} <Mono>{t.point.practiceCommand}</Mono> {t.point.practiceAfter}
+              {t.point.practice} {t.point.practiceWhy} <Mono>{t.point.practiceCommand}</Mono>{' '}
+              {t.point.practiceAfter}
             </p>
             <p className={styles.waiting} role="status">
               <span className={styles.pulse} aria-hidden="true" />

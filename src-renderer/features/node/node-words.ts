@@ -14,6 +14,7 @@ export function nodeTone(node: Pick<NodeView, 'phase' | 'stage'>): Tone {
       return 'idle';
     case 'backoff':
     case 'failed':
+    default:
       return 'bad';
   }
 }

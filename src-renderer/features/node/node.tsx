@@ -56,16 +56,26 @@ export function NodeScreen() {
   );
 }
 
-/** The code of the problem that a rebuild of the databases heals. */
-const REINDEX_HELPS = 'corrupt';
+/** Codes of the problems that a rebuild of the databases heals. */
+const REINDEX_HELPS: ReadonlySet<string> = new Set(['corruptDatabase', 'pruneChanged']);
 
 const CIRCLE = 2 * Math.PI * 44;
 
 /** One ring for every state of the node: its colour, how far it is, and the words in the middle. */
 function Dial({ node }: { readonly node: NodeView }) {
-  const tone = { good: 'var(--vein)', busy: 'var(--sky)', bad: 'var(--rust)', warn: 'var(--lamp)', idle: 'var(--line-strong)' }[nodeTone(node)];
+  const tone = {
+    good: 'var(--vein)',
+    busy: 'var(--sky)',
+    bad: 'var(--rust)',
+    warn: 'var(--lamp)',
+    idle: 'var(--line-strong)',
+  }[nodeTone(node)];
   const part = node.phase === 'ready' ? shownProgress(node) : 0;
-  const searching = node.phase === 'starting' || node.phase === 'warming' || node.phase === 'stopping' || (node.phase === 'ready' && part < 0.01);
+  const searching =
+    node.phase === 'starting' ||
+    node.phase === 'warming' ||
+    node.phase === 'stopping' ||
+    (node.phase === 'ready' && part < 0.01);
   const synced = node.phase === 'ready' && node.stage === 'synced';
   return (
     <div className={styles.dial}>
@@ -109,7 +119,11 @@ function Dial({ node }: { readonly node: NodeView }) {
         ) : node.phase === 'ready' && node.stage === 'blocks' ? (
           <>
             <strong>{fmt.progress(part)}</strong>
-            <span>{node.secondsLeft === null ? t.node.leftUnknown : t.node.left(fmt.span(node.secondsLeft * 1000))}</span>
+            <span>
+              {node.secondsLeft === null
+                ? t.node.leftUnknown
+                : t.node.left(fmt.span(node.secondsLeft * 1000))}
+            </span>
           </>
         ) : (
           <strong>{node.phase === 'ready' ? t.node.stages[node.stage] : t.node.phases[node.phase]}</strong>
@@ -126,7 +140,12 @@ function TipAge({ at }: { readonly at: number | null }) {
 
 type Ask = 'stop' | 'restart' | 'forceStop' | 'reindex';
 
-const ASKED: Readonly<Record<Ask, { readonly title: string; readonly why: string; readonly confirm: string; readonly danger: boolean }>> = {
+const ASKED: Readonly<
+  Record<
+    Ask,
+    { readonly title: string; readonly why: string; readonly confirm: string; readonly danger: boolean }
+  >
+> = {
   stop: { title: t.node.stopTitle, why: t.node.stopWhy, confirm: t.node.stop, danger: true },
   restart: { title: t.node.restartTitle, why: t.node.restartWhy, confirm: t.node.restart, danger: false },
   forceStop: { title: t.node.forceTitle, why: t.node.forceWhy, confirm: t.node.force, danger: true },
@@ -141,21 +160,31 @@ function Why({ node }: { readonly node: NodeView }) {
       <div className={styles.activity}>
         <Note>{node.activity.text}</Note>
         {node.activity.progress !== null && (
-          <Meter value={node.activity.progress} label={node.activity.text} words={fmt.percent(node.activity.progress, 0)} />
+          <Meter
+            value={node.activity.progress}
+            label={node.activity.text}
+            words={fmt.percent(node.activity.progress, 0)}
+          />
         )}
       </div>
     );
   }
-  if (node.phase === 'backoff' && node.retryAt !== null) return <Note>{t.node.retry(fmt.span(node.retryAt - now, 'long'))}</Note>;
+  if (node.phase === 'backoff' && node.retryAt !== null)
+    return <Note>{t.node.retry(fmt.span(node.retryAt - now, 'long'))}</Note>;
+  if (node.phase === 'failed') return <Note>{t.node.failedWhy}</Note>;
+  if (node.phase === 'starting' || node.phase === 'warming')
+    return <Note>{t.headline.nodeStarting.why}</Note>;
   if (node.phase === 'stopped') return <Note>{t.node.stoppedWhy}</Note>;
-  if (node.phase === 'stopping') return <Note>{canForce(node, now) ? t.node.forceLate : t.node.stoppingWhy}</Note>;
+  if (node.phase === 'stopping')
+    return <Note>{canForce(node, now) ? t.node.forceLate : t.node.stoppingWhy}</Note>;
   if (node.phase === 'ready' && node.stage !== 'synced' && node.headers > 0) {
     return <Note>{t.node.blocks(fmt.count(node.blocks), fmt.count(node.headers))}</Note>;
   }
   return <Note>{t.node.lead}</Note>;
 }
 
-const canForce = (node: NodeView, now: number): boolean => node.phase === 'stopping' && node.forceFrom !== null && now >= node.forceFrom;
+const canForce = (node: NodeView, now: number): boolean =>
+  node.phase === 'stopping' && node.forceFrom !== null && now >= node.forceFrom;
 
 function State({ node }: { readonly node: NodeView }) {
   const [asking, setAsking] = useState<Ask | null>(null);
@@ -173,7 +202,7 @@ function State({ node }: { readonly node: NodeView }) {
     <div className={styles.hero}>
       <Dial node={node} />
       <div className={styles.words}>
-        <p className={styles.state} role="status">
+        <p className={phase === 'ready' ? styles.state : 'visually-hidden'} role="status">
           {nodeWords(node)}
         </p>
         <Why node={node} />
@@ -191,7 +220,7 @@ function State({ node }: { readonly node: NodeView }) {
             {t.node.start}
           </Button>
         )}
-        {phase === 'failed' && node.problem?.code === REINDEX_HELPS && (
+        {phase === 'failed' && node.problem !== null && REINDEX_HELPS.has(node.problem.code) && (
           <Button onClick={() => setAsking('reindex')}>
             <DatabaseZap size={15} aria-hidden="true" />
             {t.node.reindex}
@@ -234,7 +263,15 @@ function State({ node }: { readonly node: NodeView }) {
   );
 }
 
-function Fact({ name, technical, children }: { readonly name: string; readonly technical?: string; readonly children: ReactNode }) {
+function Fact({
+  name,
+  technical,
+  children,
+}: {
+  readonly name: string;
+  readonly technical?: string;
+  readonly children: ReactNode;
+}) {
   return (
     <>
       <dt>
@@ -263,9 +300,12 @@ function Facts({ node }: { readonly node: NodeView }) {
       <Fact name={t.node.mempool} technical={t.node.mempoolTechnical}>
         {fmt.count(mempool.transactions)} <span className={styles.sub}>{fmt.bytes(mempool.bytes)}</span>
       </Fact>
-      <Fact name={t.node.difficulty}>{node.difficulty > 0 ? fmt.join(fmt.difficulty(node.difficulty)) : t.common.nothing}</Fact>
+      <Fact name={t.node.difficulty}>
+        {node.difficulty > 0 ? fmt.join(fmt.difficulty(node.difficulty)) : t.common.nothing}
+      </Fact>
       <Fact name={t.node.disk}>
-        {fmt.bytes(node.diskBytes)} <span className={styles.sub}>{node.pruned ? t.node.pruned : t.node.full}</span>
+        {fmt.bytes(node.diskBytes)}{' '}
+        <span className={styles.sub}>{node.pruned ? t.node.pruned : t.node.full}</span>
       </Fact>
       <Fact name={t.node.dataDir} technical="datadir">
         <span className={styles.path}>
@@ -294,6 +334,7 @@ function Log() {
   useEffect(() => {
     const element = box.current;
     if (element !== null && follow.current) element.scrollTop = element.scrollHeight;
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- new lines are what it follows
   }, [lines]);
 
   return (
@@ -304,7 +345,9 @@ function Log() {
       aside={
         <>
           <span>{t.node.logTechnical}</span>
-          {lines !== undefined && lines.length > 0 && <CopyButton text={lines.join('\n')} thing={t.node.log} />}
+          {lines !== undefined && lines.length > 0 && (
+            <CopyButton text={lines.join('\n')} thing={t.node.log} />
+          )}
         </>
       }
     >

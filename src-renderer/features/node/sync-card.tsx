@@ -16,7 +16,11 @@ export function Stages() {
   return (
     <ol className={styles.stages}>
       {STAGES.map((each, index) => (
-        <li key={each} aria-current={index === current && each !== 'synced' ? 'step' : undefined} data-done={index < current || stage === 'synced'}>
+        <li
+          key={each}
+          aria-current={index === current && each !== 'synced' ? 'step' : undefined}
+          data-done={index < current || stage === 'synced'}
+        >
           {(index < current || stage === 'synced') && <Check size={14} aria-hidden="true" />}
           {t.node.stages[each]}
         </li>
@@ -38,12 +42,20 @@ export function SyncCard({ className }: { readonly className?: string | undefine
         <div className={styles.syncWords}>
           <div className={styles.syncLine}>
             <strong>{nodeWords(node)}</strong>
-            {inBlocks && <span>{node.secondsLeft === null ? t.node.leftUnknown : t.node.left(fmt.span(node.secondsLeft * 1000, 'long'))}</span>}
+            {inBlocks && (
+              <span>
+                {node.secondsLeft === null
+                  ? t.node.leftUnknown
+                  : t.node.left(fmt.span(node.secondsLeft * 1000, 'long'))}
+              </span>
+            )}
           </div>
           <Meter value={inBlocks ? part : 0} label={t.node.progress} words={fmt.progress(part)} />
           <div className={styles.syncLine}>
             <Stages />
-            {node.headers > 0 && <Note>{t.node.blocks(fmt.count(node.blocks), fmt.count(node.headers))}</Note>}
+            {node.headers > 0 && (
+              <Note>{t.node.blocks(fmt.count(node.blocks), fmt.count(node.headers))}</Note>
+            )}
           </div>
         </div>
       </div>

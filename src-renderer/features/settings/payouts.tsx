@@ -21,7 +21,11 @@ import styles from './settings.module.css';
 const MOST = 20;
 const WHOLE = 10_000;
 let lastKey = 0;
-const row = (address: string, basisPoints: number): DraftPayout => ({ key: ++lastKey, address, percent: percentText(basisPoints) });
+const row = (address: string, basisPoints: number): DraftPayout => ({
+  key: ++lastKey,
+  address,
+  percent: percentText(basisPoints),
+});
 
 /** Who is paid, and what part. Saved only after a look at what every job will pay from then on. */
 export function Payouts({ network }: { readonly network: Network }) {
@@ -32,19 +36,37 @@ export function Payouts({ network }: { readonly network: Network }) {
   const [done, setDone] = useState(false);
   const update = useCommand('settings.update');
 
-  const shown = rows ?? (saved === undefined || saved.length === 0 ? EMPTY : saved.map((entry, index) => ({ key: -1 - index, address: entry.address, percent: percentText(entry.basisPoints) })));
+  const shown =
+    rows ??
+    (saved === undefined || saved.length === 0
+      ? EMPTY
+      : saved.map((entry, index) => ({
+          key: -1 - index,
+          address: entry.address,
+          percent: percentText(entry.basisPoints),
+        })));
   const sum = sumOf(shown);
   const change = (next: readonly DraftPayout[]) => {
     update.clear();
     setDone(false);
     setRows(next);
   };
-  const replace = (key: number, part: Partial<DraftPayout>) => change(shown.map((each) => (each.key === key ? { ...each, ...part } : each)));
+  const replace = (key: number, part: Partial<DraftPayout>) =>
+    change(shown.map((each) => (each.key === key ? { ...each, ...part } : each)));
 
   const addresses = shown.map((each) => valid[each.key]);
-  const complete = shown.every((each) => valid[each.key]?.toLowerCase() === each.address.trim().toLowerCase() && parsePercent(each.percent) !== null);
-  const twice = new Set(addresses.filter((address, index) => address !== undefined && addresses.indexOf(address) !== index));
-  const entries = complete && sum === WHOLE ? shown.map((each) => ({ address: valid[each.key]!, basisPoints: parsePercent(each.percent)! })) : null;
+  const complete = shown.every(
+    (each) =>
+      valid[each.key]?.toLowerCase() === each.address.trim().toLowerCase() &&
+      parsePercent(each.percent) !== null,
+  );
+  const twice = new Set(
+    addresses.filter((address, index) => address !== undefined && addresses.indexOf(address) !== index),
+  );
+  const entries =
+    complete && sum === WHOLE
+      ? shown.map((each) => ({ address: valid[each.key]!, basisPoints: parsePercent(each.percent)! }))
+      : null;
   const whole = useQuery('payout.check', entries === null ? null : { network, payouts: entries });
   const problem = entries !== null && whole.data?.ok === false ? whole.data : undefined;
   const savable = entries !== null && problem === undefined && twice.size === 0 && rows !== null;
@@ -68,7 +90,9 @@ export function Payouts({ network }: { readonly network: Network }) {
           row={each}
           only={shown.length === 1}
           note={
-            valid[each.key] !== undefined && twice.has(valid[each.key]) && addresses.indexOf(valid[each.key]) !== index
+            valid[each.key] !== undefined &&
+            twice.has(valid[each.key]) &&
+            addresses.indexOf(valid[each.key]) !== index
               ? t.settings.payout.twice
               : problem?.index === index
                 ? problem.message
@@ -79,7 +103,11 @@ export function Payouts({ network }: { readonly network: Network }) {
             const left = shown.filter((other) => other.key !== each.key);
             change(left.length === 1 ? left.map((other) => ({ ...other, percent: '100' })) : left);
           }}
-          onValid={(address) => setValid((before) => (before[each.key] === address ? before : { ...before, [each.key]: address ?? '' }))}
+          onValid={(address) =>
+            setValid((before) =>
+              before[each.key] === address ? before : { ...before, [each.key]: address ?? '' },
+            )
+          }
         />
       ))}
       {problem !== undefined && problem.index === null && (
@@ -88,7 +116,11 @@ export function Payouts({ network }: { readonly network: Network }) {
         </Banner>
       )}
       <div className={styles.sumLine}>
-        <Button small disabled={shown.length >= MOST} onClick={() => change([...shown, row('', Math.max(1, WHOLE - sum))])}>
+        <Button
+          small
+          disabled={shown.length >= MOST}
+          onClick={() => change([...shown, row('', Math.max(1, WHOLE - sum))])}
+        >
           <Plus size={15} aria-hidden="true" />
           {t.settings.payout.add}
         </Button>

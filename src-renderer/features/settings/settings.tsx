@@ -1,5 +1,5 @@
 import { useRef, useState } from 'react';
-import type { ReactNode } from 'react';
+import type { CSSProperties, ReactNode } from 'react';
 import type { Network } from '../../../src-main/core/bitcoin/network.ts';
 import type { Settings } from '../../../src-main/core/api/settings.ts';
 import { useCommand } from '../../api/context.ts';
@@ -24,9 +24,23 @@ const TAG_ROOM = 40;
 /** Text as a whole number for the engine to judge; NaN would not survive JSON, so nonsense becomes a number out of range. */
 const wholeNumber = (text: string): number => (/^\s*\d+\s*$/.test(text) ? Number(text) : -1);
 
-function Section({ name, lead, children }: { readonly name: SectionName; readonly lead?: string; readonly children: ReactNode }) {
+function Section({
+  name,
+  lead,
+  children,
+}: {
+  readonly name: SectionName;
+  readonly lead?: string;
+  readonly children: ReactNode;
+}) {
   return (
-    <Card className={styles.section} id={`settings-${name}`} tabIndex={-1} aria-label={t.settings.sections[name]} data-section={name}>
+    <Card
+      className={styles.section}
+      id={`settings-${name}`}
+      tabIndex={-1}
+      aria-label={t.settings.sections[name]}
+      data-section={name}
+    >
       <h2>{t.settings.sections[name]}</h2>
       {lead !== undefined && <p className={styles.lead}>{lead}</p>}
       {children}
@@ -55,7 +69,10 @@ export function SettingsScreen() {
         ))}
       </nav>
       <div className={styles.sections}>
-        <Section name="payout" lead={`${t.settings.payout.lead} ${t.settings.payout.network(t.app.network[settings.network])}`}>
+        <Section
+          name="payout"
+          lead={`${t.settings.payout.lead} ${t.settings.payout.network(t.app.network[settings.network])}`}
+        >
           <Payouts key={settings.network} network={settings.network} />
         </Section>
         <Section name="mining">
@@ -86,6 +103,14 @@ export function SettingsScreen() {
   );
 }
 
+const tagPreview = (tag: string): ReactNode => (
+  <div className={styles.preview}>
+    <span>{t.settings.tag.preview}</span>
+    <code>{tag === '' ? t.common.nothing : tag}</code>
+    <span>{t.settings.tag.room(TAG_ROOM - tag.length)}</span>
+  </div>
+);
+
 function Tag({ settings }: { readonly settings: Settings }) {
   return (
     <TextSetting
@@ -97,13 +122,7 @@ function Tag({ settings }: { readonly settings: Settings }) {
       value={settings.tag}
       maxLength={TAG_ROOM}
       patch={(tag) => ({ tag })}
-      preview={(text) => (
-        <div className={styles.preview}>
-          <span>{t.settings.tag.preview}</span>
-          <code>{text === '' ? t.common.nothing : text}</code>
-          <span>{t.settings.tag.room(TAG_ROOM - text.length)}</span>
-        </div>
-      )}
+      preview={tagPreview}
     />
   );
 }
@@ -117,7 +136,11 @@ function NetworkSetting({ settings, locked }: { readonly settings: Settings; rea
   };
   if (locked) {
     return (
-      <Setting label={t.settings.network.label} technical={t.settings.network.technical} hint={t.app.practiceHint}>
+      <Setting
+        label={t.settings.network.label}
+        technical={t.settings.network.technical}
+        hint={t.app.practiceHint}
+      >
         {(ids) => <output id={ids.id}>{t.app.network[settings.network]}</output>}
       </Setting>
     );
@@ -229,17 +252,27 @@ function Prune({ settings }: { readonly settings: Settings }) {
   const words = t.settings.node;
   const setting = useSetting();
   const current = settings.node.pruneMiB;
-  const nearest = current === 0 ? PRUNE_STEPS.length - 1 : PRUNE_STEPS.findLastIndex((step) => step !== 0 && step <= current);
+  const nearest =
+    current === 0
+      ? PRUNE_STEPS.length - 1
+      : PRUNE_STEPS.findLastIndex((step) => step !== 0 && step <= current);
   const [draft, setDraft] = useState<number | null>(null);
   const index = draft ?? Math.max(0, nearest);
   const chosen = draft === null ? current : PRUNE_STEPS[index]!;
-  const plain = chosen === 0 ? `${words.pruneAll}, ${words.pruneAllHint}` : words.prunePlain(fmt.bytes(chosen * MIB));
+  const plain =
+    chosen === 0 ? `${words.pruneAll}, ${words.pruneAllHint}` : words.prunePlain(fmt.bytes(chosen * MIB));
   const commit = () => {
     if (draft === null) return;
     void setting.save({ node: { pruneMiB: PRUNE_STEPS[draft]! } }).then(() => setDraft(null));
   };
   return (
-    <Setting label={words.prune} technical={words.pruneTechnical} hint={words.pruneHint} error={setting.error} wide>
+    <Setting
+      label={words.prune}
+      technical={words.pruneTechnical}
+      hint={words.pruneHint}
+      error={setting.error}
+      wide
+    >
       {(ids) => (
         <div className={styles.stack}>
           <div className={styles.rangeEnds}>
@@ -249,6 +282,7 @@ function Prune({ settings }: { readonly settings: Settings }) {
           <input
             {...ids}
             className={form.range}
+            style={{ '--part': `${(index / (PRUNE_STEPS.length - 1)) * 100}%` } as CSSProperties}
             type="range"
             min={0}
             max={PRUNE_STEPS.length - 1}
@@ -337,7 +371,10 @@ function Page({ settings }: { readonly settings: Settings }) {
           <Segmented
             label={words.theme}
             value={settings.page.theme}
-            options={(['system', 'light', 'dark'] as const).map((value) => ({ value, label: t.tools.themes[value] }))}
+            options={(['system', 'light', 'dark'] as const).map((value) => ({
+              value,
+              label: t.tools.themes[value],
+            }))}
             onChange={(value) => void theme.save({ page: { theme: value } })}
           />
         )}

@@ -7,9 +7,20 @@ import { text } from '../../ui/text.tsx';
 import styles from './setup.module.css';
 
 /** The verdict on an address in words, under its field. */
-export function Verdict({ check, id }: { readonly check: AddressCheckView | undefined; readonly id: string }) {
+export function Verdict({
+  check,
+  id,
+}: {
+  readonly check: AddressCheckView | undefined;
+  readonly id: string;
+}) {
   return (
-    <div id={id} className={styles.verdict} role="status" data-verdict={check === undefined ? 'none' : check.ok ? 'good' : 'bad'}>
+    <div
+      id={id}
+      className={styles.verdict}
+      role="status"
+      data-verdict={check === undefined ? 'none' : check.ok ? 'good' : 'bad'}
+    >
       {check !== undefined && !check.ok && (
         <p className={text.bad}>
           <CircleX size={15} aria-hidden="true" />

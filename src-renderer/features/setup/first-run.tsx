@@ -74,7 +74,12 @@ export function FirstRun() {
                 <p>{update.error.message}</p>
               </Banner>
             )}
-            <Button type="submit" kind="primary" className={styles.go} disabled={good === undefined || update.busy}>
+            <Button
+              type="submit"
+              kind="primary"
+              className={styles.go}
+              disabled={good === undefined || update.busy}
+            >
               {t.setup.button}
             </Button>
           </form>
@@ -85,7 +90,8 @@ export function FirstRun() {
               </a>
             </p>
             <p>
-              {t.setup.practice} {t.point.practiceWhy} <Mono>{t.point.practiceCommand}</Mono> {t.point.practiceAfter}
+              {t.setup.practice} {t.point.practiceWhy} <Mono>{t.point.practiceCommand}</Mono>{' '}
+              {t.point.practiceAfter}
             </p>
           </div>
         </Card>

@@ -22,7 +22,12 @@ export function Confetti({ occasion }: { readonly occasion: string }) {
     target.width = width * scale;
     target.height = height * scale;
     const context = target.getContext('2d')!;
-    const colours = ['var(--lamp)', 'color-mix(in srgb, var(--lamp) 60%, white)', 'var(--vein)', 'var(--soft)'].map(resolveColour);
+    const colours = [
+      'var(--lamp)',
+      'color-mix(in srgb, var(--lamp) 60%, white)',
+      'var(--vein)',
+      'var(--soft)',
+    ].map(resolveColour);
     const pieces = Array.from({ length: PIECES }, (_, index) => ({
       x: width * (0.1 + 0.8 * Math.random()),
       y: -20 - Math.random() * height * 0.35,

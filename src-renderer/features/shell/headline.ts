@@ -47,14 +47,20 @@ export function headlineOf({ state, node, hashrate, address }: HeadlineFacts): H
         button: fix ?? { label: words.actions.node, screen: 'node' },
       };
     case 'degraded':
-      return { tone: 'bad', title: words.degraded.title, why: problem?.message ?? words.degraded.why, button: fix };
+      return {
+        tone: 'bad',
+        title: words.degraded.title,
+        why: problem?.message ?? words.degraded.why,
+        button: fix,
+      };
     case 'setup':
       return { tone: 'idle', ...words.setup, button: null };
     case 'nodeStarting':
       return { tone: 'busy', ...words.nodeStarting, button: null };
     case 'syncing': {
       const inBlocks = node?.stage === 'blocks';
-      const left = node?.secondsLeft == null ? null : fmt.span(node.secondsLeft * 1000, 'long');
+      const seconds = node?.secondsLeft ?? null;
+      const left = seconds === null ? null : fmt.span(seconds * 1000, 'long');
       return {
         tone: 'busy',
         title: words.syncing.title,
@@ -69,15 +75,15 @@ export function headlineOf({ state, node, hashrate, address }: HeadlineFacts): H
         why: words.waiting.why,
         button: { label: words.waiting.button, screen: 'miners' },
       };
-    case 'mining': {
-      const rate = fmt.join(fmt.hashrate(hashrate));
-      const sharers = state.payout?.count ?? 0;
-      return {
-        tone: 'good',
-        title: state.practice ? words.mining.practice : words.mining.title,
-        why: sharers > 1 ? words.mining.whyMany(rate, sharers) : words.mining.why(rate, address),
-        button: null,
-      };
-    }
+    case 'mining':
+      break;
   }
+  const rate = fmt.join(fmt.hashrate(hashrate));
+  const sharers = state.payout?.count ?? 0;
+  return {
+    tone: 'good',
+    title: state.practice ? words.mining.practice : words.mining.title,
+    why: sharers > 1 ? words.mining.whyMany(rate, sharers) : words.mining.why(rate, address),
+    button: null,
+  };
 }

@@ -8,12 +8,12 @@ import styles from './shell.module.css';
 
 /** Stays until the user has seen it: the engine keeps the block unacknowledged over restarts. */
 export function Party() {
-  const found = useTopic('state', (state) => state.block);
+  const found = useTopic('state', (state) => state.block) ?? null;
   const practice = useTopic('state', (state) => state.practice) ?? false;
-  const block = useTopic('blocks', (blocks) => (found == null ? undefined : blocks[found.hash]));
+  const block = useTopic('blocks', (blocks) => (found === null ? undefined : blocks[found.hash]));
   const covered = useCovered();
   const acknowledge = useCommand('block.acknowledge');
-  if (found == null) return null;
+  if (found === null) return null;
   const worker = block === undefined ? '' : workerWords(block.worker, covered);
   return (
     <section className={styles.party} aria-label={t.headline.block.title}>
@@ -22,10 +22,16 @@ export function Party() {
       <div className={styles.words}>
         <h2>{t.party.title(fmt.count(found.height))}</h2>
         {block !== undefined && (
-          <p>{practice ? t.party.practice(worker) : t.party.text(worker, fmt.join(fmt.amount(block.reward)))}</p>
+          <p>
+            {practice ? t.party.practice(worker) : t.party.text(worker, fmt.join(fmt.amount(block.reward)))}
+          </p>
         )}
       </div>
-      <Button kind="primary" disabled={acknowledge.busy} onClick={() => void acknowledge.run({ hash: found.hash })}>
+      <Button
+        kind="primary"
+        disabled={acknowledge.busy}
+        onClick={() => void acknowledge.run({ hash: found.hash })}
+      >
         {t.party.done}
       </Button>
     </section>

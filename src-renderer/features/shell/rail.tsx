@@ -36,7 +36,14 @@ function NodeHint() {
   const phase = useTopic('node', (node) => node.phase);
   const synced = useTopic('node', (node) => node.stage === 'synced');
   if (phase === undefined) return null;
-  const state = phase === 'ready' ? (synced ? 'good' : 'busy') : phase === 'starting' || phase === 'warming' ? 'busy' : 'bad';
+  const state =
+    phase === 'ready'
+      ? synced
+        ? 'good'
+        : 'busy'
+      : phase === 'starting' || phase === 'warming'
+        ? 'busy'
+        : 'bad';
   const tone: Tone = state;
   return (
     <>
@@ -67,7 +74,11 @@ function Counted({ amount, words }: { readonly amount: number; readonly words: s
   );
 }
 
-const HINTS: Partial<Record<Screen, () => ReactNode>> = { miners: MinersHint, blocks: BlocksHint, node: NodeHint };
+const HINTS: Partial<Record<Screen, () => ReactNode>> = {
+  miners: MinersHint,
+  blocks: BlocksHint,
+  node: NodeHint,
+};
 
 function Facts() {
   const node = useTopic('node', (view) => view);
@@ -79,7 +90,9 @@ function Facts() {
       {node.blocks > 0 && (
         <div>
           {t.rail.block(node.blocks)}
-          {node.tipAt !== null && node.stage === 'synced' ? ` · ${t.rail.tipAge(fmt.span(now - node.tipAt))}` : ''}
+          {node.tipAt !== null && node.stage === 'synced'
+            ? ` · ${t.rail.tipAge(fmt.span(now - node.tipAt))}`
+            : ''}
         </div>
       )}
       {peers > 0 && (
@@ -107,10 +120,19 @@ function Tools({ onShortcuts }: { readonly onShortcuts: () => void }) {
   const next = shown === 'dark' ? 'light' : 'dark';
   return (
     <div className={styles.tools}>
-      <IconButton small label={`${t.tools.theme}: ${t.tools.themes[next]}`} onClick={() => void update.run({ page: { theme: next } })}>
+      <IconButton
+        small
+        label={`${t.tools.theme}: ${t.tools.themes[next]}`}
+        onClick={() => void update.run({ page: { theme: next } })}
+      >
         {shown === 'dark' ? <Sun size={16} /> : <Moon size={16} />}
       </IconButton>
-      <IconButton small label={covered ? t.tools.reveal : t.tools.hide} aria-pressed={covered} onClick={toggle}>
+      <IconButton
+        small
+        label={covered ? t.tools.reveal : t.tools.hide}
+        aria-pressed={covered}
+        onClick={toggle}
+      >
         {covered ? <EyeOff size={16} /> : <Eye size={16} />}
       </IconButton>
       <IconButton small label={t.tools.shortcuts} onClick={onShortcuts}>

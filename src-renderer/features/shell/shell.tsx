@@ -34,7 +34,7 @@ const VIEWS: Readonly<Record<Screen, () => ReactNode>> = {
   settings: SettingsScreen,
 };
 
-function Headline() {
+function Headline({ screen }: { readonly screen: Screen }) {
   const state = useTopic('state', (value) => value);
   const node = useTopic('node', (value) => value);
   const hashrate = useTopic('totals', (totals) => totals.hashrate.m10);
@@ -54,13 +54,20 @@ function Headline() {
     <>
       <div className={styles.state} role="status" aria-live="polite" data-headline={state.headline}>
         <strong>
-          <span className={cx(styles.lamp, styles[connected ? view.tone : 'idle'], connected && state.headline === 'mining' && styles.beating)} aria-hidden="true" />
+          <span
+            className={cx(
+              styles.lamp,
+              styles[connected ? view.tone : 'idle'],
+              connected && state.headline === 'mining' && styles.beating,
+            )}
+            aria-hidden="true"
+          />
           {view.title}
         </strong>
         <span className={styles.why}>{view.why}</span>
       </div>
       <div className={styles.side}>
-        {view.button !== null && (
+        {view.button !== null && view.button.screen !== screen && (
           <a className={buttonClass('primary', true)} href={hrefOf(view.button.screen)}>
             {view.button.label}
           </a>
@@ -103,7 +110,7 @@ function Problem({ screen }: { readonly screen: Screen }) {
   const headline = useTopic('state', (state) => state.headline);
   const problem = useTopic('state', (state) => state.problem);
   // The node screen says the same in its own words, with its own buttons.
-  if (problem == null || screen === 'node' || headline === 'setup') return null;
+  if (problem === undefined || problem === null || screen === 'node' || headline === 'setup') return null;
   return (
     <Banner tone={headline === 'nodeFailed' ? 'bad' : 'warn'} title={problem.message}>
       <p>{problem.advice}</p>
@@ -112,7 +119,8 @@ function Problem({ screen }: { readonly screen: Screen }) {
 }
 
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
+  target instanceof HTMLElement &&
+  (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
 
 function Shortcuts({ open, onClose }: { readonly open: boolean; readonly onClose: () => void }) {
   const command = /Mac|iP(hone|ad)/.test(navigator.userAgent) ? '⌘' : 'Ctrl';
@@ -120,7 +128,11 @@ function Shortcuts({ open, onClose }: { readonly open: boolean; readonly onClose
     <Sheet open={open} onClose={onClose} title={t.shortcuts.title}>
       <dl className={styles.keys}>
         {SCREENS.map((screen, index) => (
-          <Row key={screen} words={t.shortcuts.screen(t.screens[screen])} keys={[command, String(index + 1)]} />
+          <Row
+            key={screen}
+            words={t.shortcuts.screen(t.screens[screen])}
+            keys={[command, String(index + 1)]}
+          />
         ))}
         <Row words={t.shortcuts.filter} keys={['/']} />
         <Row words={t.shortcuts.hide} keys={['h']} />
@@ -154,7 +166,9 @@ export function Shell() {
   const setup = useTopic('state', (state) => state.headline === 'setup') ?? false;
   const toggleAddresses = useToggleAddresses();
   const toggle = useRef(toggleAddresses);
-  toggle.current = toggleAddresses;
+  useEffect(() => {
+    toggle.current = toggleAddresses;
+  });
 
   useEffect(() => {
     document.title = `${t.screens[screen]} · ${t.app.name}`;
@@ -194,20 +208,34 @@ export function Shell() {
   const View = setup && screen === 'dashboard' ? FirstRun : VIEWS[screen];
   return (
     <div className={styles.app}>
-      <a className={styles.skip} href="#content" onClick={(event) => { event.preventDefault(); area.current?.focus(); }}>
+      <a
+        className={styles.skip}
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault();
+          area.current?.focus();
+        }}
+      >
         {t.app.skip}
       </a>
       <Rail screen={screen} onShortcuts={() => setHelp(true)} />
       <div className={styles.main}>
         <header className={styles.head}>
-          <Headline />
+          <Headline screen={screen} />
         </header>
         <div className={styles.notices}>
           <ConnectionNotice />
           <Party />
           <Problem screen={screen} />
         </div>
-        <main className={styles.screen} id="content" tabIndex={-1} ref={area} aria-labelledby="screen-title" data-screen={screen}>
+        <main
+          className={styles.screen}
+          id="content"
+          tabIndex={-1}
+          ref={area}
+          aria-labelledby="screen-title"
+          data-screen={screen}
+        >
           <h1 id="screen-title" className="visually-hidden">
             {t.screens[screen]}
           </h1>

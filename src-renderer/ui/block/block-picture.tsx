@@ -39,10 +39,18 @@ function packingOrder(transactions: readonly TransactionFact[], rated: RatedTran
   let placed = 0;
   let cut = 0;
   while (cut < order.length && placed < total * (1 - CHEAP_END)) placed += transactions[order[cut++]!]![0];
-  return [...order.slice(0, cut), ...order.slice(cut).sort((a, b) => transactions[b]![0] - transactions[a]![0] || a - b)];
+  return [
+    ...order.slice(0, cut),
+    ...order.slice(cut).sort((a, b) => transactions[b]![0] - transactions[a]![0] || a - b),
+  ];
 }
 
-function layOut(transactions: readonly TransactionFact[], rated: RatedTransactions, width: number, height: number): Scene {
+function layOut(
+  transactions: readonly TransactionFact[],
+  rated: RatedTransactions,
+  width: number,
+  height: number,
+): Scene {
   const order = packingOrder(transactions, rated);
   const sizes = order.map((place) => transactions[place]![0]);
   const ideal = Math.sqrt((width * height) / Math.max(1, transactions.length * CELLS_EACH));
@@ -79,7 +87,8 @@ function draw(canvas: HTMLCanvasElement, scene: Scene, shown: number, hovered: n
     const step = Math.max(cell, 18);
     context.fillStyle = resolveColour('color-mix(in srgb, var(--line) 80%, transparent)');
     for (let y = bottom + step / 2; y < height - 2; y += step) {
-      for (let x = left + step / 2; x < left + width; x += step) context.fillRect(Math.round(x), Math.round(y), 1.5, 1.5);
+      for (let x = left + step / 2; x < left + width; x += step)
+        context.fillRect(Math.round(x), Math.round(y), 1.5, 1.5);
     }
   }
 
@@ -152,14 +161,17 @@ export function BlockPicture({
 
   useLayoutEffect(() => {
     const element = holder.current!;
-    const observer = new ResizeObserver(() => setSize({ width: element.clientWidth, height: element.clientHeight }));
+    const observer = new ResizeObserver(() =>
+      setSize({ width: element.clientWidth, height: element.clientHeight }),
+    );
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
 
   const rated = useMemo(() => rateTransactions(transactions), [transactions]);
   const scene = useMemo(
-    () => (size.width > 0 && size.height > 0 ? layOut(transactions, rated, size.width, size.height) : undefined),
+    () =>
+      size.width > 0 && size.height > 0 ? layOut(transactions, rated, size.width, size.height) : undefined,
     [transactions, rated, size],
   );
 
@@ -189,6 +201,7 @@ export function BlockPicture({
       cancelAnimationFrame(frame);
       draw(target, scene, 1, null);
     };
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the colours are those of the theme
   }, [scene, size, hovered, height, shownTheme]);
 
   const onMove = (event: PointerEvent<HTMLCanvasElement>) => {
@@ -235,7 +248,11 @@ export function BlockPicture({
 
 export function RateLegend({ low, high }: { readonly low: number; readonly high: number }) {
   return (
-    <div className={styles.legend} role="img" aria-label={t.block.legend(fmt.roughly(low), fmt.roughly(high))}>
+    <div
+      className={styles.legend}
+      role="img"
+      aria-label={t.block.legend(fmt.roughly(low), fmt.roughly(high))}
+    >
       <span>{fmt.roughly(low)}</span>
       <span className={styles.ramp} />
       <span>

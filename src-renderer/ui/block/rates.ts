@@ -14,8 +14,11 @@ export interface RatedTransactions {
 /** Orders a block's transactions by fee rate and finds the rates its colours run between. */
 export function rateTransactions(transactions: readonly TransactionFact[]): RatedTransactions {
   const rate = Float64Array.from(transactions, ([vsize, fee]) => (vsize > 0 ? fee / vsize : 0));
-  const order = Uint32Array.from(transactions, (_, index) => index).sort((a, b) => rate[b]! - rate[a]! || a - b);
-  const at = (part: number) => (order.length === 0 ? 0 : rate[order[Math.floor((1 - part) * (order.length - 1))]!]!);
+  const order = Uint32Array.from(transactions, (_, index) => index).sort(
+    (a, b) => rate[b]! - rate[a]! || a - b,
+  );
+  const at = (part: number) =>
+    order.length === 0 ? 0 : rate[order[Math.floor((1 - part) * (order.length - 1))]!]!;
   return { order, rate, low: at(0.04), high: at(0.97) };
 }
 
@@ -39,7 +42,13 @@ const EDGES = [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 100, 200, 500, 1_000];
 
 /** The block as a table: how many transactions, how large and how dear, by fee rate; dearest first, without empty bands. */
 export function rateBands(transactions: readonly TransactionFact[]): RateBand[] {
-  const bands = EDGES.map((from, index) => ({ from, to: EDGES[index + 1] ?? null, count: 0, vsize: 0, fees: 0 }));
+  const bands = EDGES.map((from, index) => ({
+    from,
+    to: EDGES[index + 1] ?? null,
+    count: 0,
+    vsize: 0,
+    fees: 0,
+  }));
   for (const [vsize, fee] of transactions) {
     const rate = vsize > 0 ? fee / vsize : 0;
     const band = bands.findLast((each) => rate >= each.from) ?? bands[0]!;

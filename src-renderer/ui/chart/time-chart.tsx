@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { fmt } from '../../i18n/index.ts';
@@ -7,6 +7,11 @@ import { resolveColour } from '../colour.ts';
 import styles from './time-chart.module.css';
 
 export type Point = readonly [at: number, value: number | null];
+
+const aligned = (points: readonly Point[]): uPlot.AlignedData => [
+  points.map(([at]) => at / 1000),
+  points.map(([, value]) => value),
+];
 
 /**
  * A line over time from an honest zero. Where nothing was measured there is no line.
@@ -31,18 +36,22 @@ export function TimeChart({
 }) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
-  const data = useRef<uPlot.AlignedData>([[], []]);
-  const ticks = useRef(tick);
-  ticks.current = tick;
+  const latest = useRef({ points, tick });
   const [hovered, setHovered] = useState<number | null>(null);
   const shown = theme((state) => state.shown);
 
-  data.current = [points.map(([at]) => at / 1000), points.map(([, value]) => value)];
+  useLayoutEffect(() => {
+    latest.current = { points, tick };
+    plot.current?.setData(aligned(points));
+  }, [points, tick]);
 
   useEffect(() => {
     const element = holder.current!;
     const lamp = resolveColour('var(--lamp)');
-    const glow = [resolveColour('color-mix(in srgb, var(--lamp) 26%, transparent)'), resolveColour('color-mix(in srgb, var(--lamp) 2%, transparent)')];
+    const glow = [
+      resolveColour('color-mix(in srgb, var(--lamp) 26%, transparent)'),
+      resolveColour('color-mix(in srgb, var(--lamp) 2%, transparent)'),
+    ];
     const line = resolveColour('var(--line)');
     const faint = resolveColour('var(--faint)');
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -53,7 +62,11 @@ export function TimeChart({
         height: Math.max(1, element.clientHeight),
         padding: [rem * 0.9, rem * 1.5, 0, 0],
         legend: { show: false },
-        cursor: { y: false, drag: { x: false, y: false }, points: { size: 8, fill: lamp, stroke: resolveColour('var(--card)'), width: 2 } },
+        cursor: {
+          y: false,
+          drag: { x: false, y: false },
+          points: { size: 8, fill: lamp, stroke: resolveColour('var(--card)'), width: 2 },
+        },
         scales: {
           x: { time: true },
           y: { range: (_, __, most) => [0, !(most > 0) ? 1 : most * 1.08] },
@@ -77,12 +90,13 @@ export function TimeChart({
           {
             stroke: faint,
             font,
-            size: (_, values) => rem * (0.7 + 0.39 * Math.max(4, ...(values ?? []).map((value) => value.length))),
+            size: (_, values) =>
+              rem * (0.7 + 0.39 * Math.max(4, ...(values ?? []).map((value) => value.length))),
             gap: 8,
             space: rem * 2.6,
             grid: { show: true, stroke: line, width: 1 },
             ticks: { show: false },
-            values: (_, splits) => splits.map((value) => (value === 0 ? '0' : ticks.current(value))),
+            values: (_, splits) => splits.map((value) => (value === 0 ? '0' : latest.current.tick(value))),
           },
         ],
         series: [
@@ -93,7 +107,12 @@ export function TimeChart({
             spanGaps: false,
             points: { show: false },
             fill: (chart) => {
-              const gradient = chart.ctx.createLinearGradient(0, chart.bbox.top, 0, chart.bbox.top + chart.bbox.height);
+              const gradient = chart.ctx.createLinearGradient(
+                0,
+                chart.bbox.top,
+                0,
+                chart.bbox.top + chart.bbox.height,
+              );
               gradient.addColorStop(0, glow[0]!);
               gradient.addColorStop(1, glow[1]!);
               return gradient;
@@ -102,7 +121,7 @@ export function TimeChart({
         ],
         hooks: { setCursor: [(chart) => setHovered(chart.cursor.idx ?? null)] },
       },
-      data.current,
+      aligned(latest.current.points),
       element,
     );
     plot.current = chart;
@@ -115,11 +134,8 @@ export function TimeChart({
       chart.destroy();
       plot.current = undefined;
     };
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the colours of the chart are those of the theme
   }, [shown]);
-
-  useEffect(() => {
-    plot.current?.setData(data.current);
-  }, [points]);
 
   const point = hovered === null ? undefined : points[hovered];
   return (
@@ -127,7 +143,8 @@ export function TimeChart({
       <div className={styles.canvas} ref={holder} />
       {point !== undefined && (
         <div className={styles.readout} aria-hidden="true">
-          {point[1] === null ? gap : format(point[1])} <span>{stepMs >= 3_600_000 ? fmt.moment(point[0]) : fmt.clock(point[0])}</span>
+          {point[1] === null ? gap : format(point[1])}{' '}
+          <span>{stepMs >= 3_600_000 ? fmt.moment(point[0]) : fmt.clock(point[0])}</span>
         </div>
       )}
     </div>
