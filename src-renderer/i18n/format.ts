@@ -155,6 +155,11 @@ function longSpan(seconds: number, display: 'short' | 'long'): string {
   return inUnit(Number(years.toPrecision(3)), 'year', display, years < 10 ? 1 : 0);
 }
 
+/** @param ms a short time */
+export function milliseconds(ms: number): string {
+  return ms < 1 ? `< ${count(1)} ms` : `${count(ms)} ms`;
+}
+
 /** @param bytes a size; decimal units as disks are sold in */
 export function bytes(value: number): string {
   if (value < 1e6) return inUnit(value / 1e3, 'kilobyte', 'short');

@@ -68,7 +68,13 @@ on it; p50 and p99 are over the tips. "generator" says how busy the load generat
 its own rather than the server's.
 `;
 
-function number(name: string, text: string | undefined, fallback: number, least: number, most: number): number {
+function number(
+  name: string,
+  text: string | undefined,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
   if (text === undefined) return fallback;
   const value = /^\d+(\.\d+)?(e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
   if (!(value >= least && value <= most))
@@ -76,7 +82,13 @@ function number(name: string, text: string | undefined, fallback: number, least:
   return value;
 }
 
-function whole(name: string, text: string | undefined, fallback: number, least: number, most: number): number {
+function whole(
+  name: string,
+  text: string | undefined,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
   const value = number(name, text, fallback, least, most);
   if (!Number.isInteger(value)) throw new ArgumentError(`--${name} takes a whole number, not "${text}".`);
   return value;
@@ -173,7 +185,9 @@ export function checkTarget(address: string, lan: boolean): void {
   if (isIP(address) === 0) throw new ArgumentError(`"${address}" is no IP address.`);
   if (LOOPBACK.check(address, family)) return;
   if (!PRIVATE.check(address, family)) {
-    throw new ArgumentError(`${address} is a public address. Load is for servers of your own: loopback, or with --lan private addresses.`);
+    throw new ArgumentError(
+      `${address} is a public address. Load is for servers of your own: loopback, or with --lan private addresses.`,
+    );
   }
   if (!lan) throw new ArgumentError(`${address} is not this computer. If that server is yours, add --lan.`);
 }

@@ -53,9 +53,12 @@ export class BenchNode {
 
   /** Lets the node take an empty block, so that the mempool stays as it is. Gives when it took it, ms since 1970. */
   moveTip = (): Promise<number> =>
-    timedTip(async () => {
-      await this.#node.rpc.call('generateblock', [this.address, []]);
-    }, join(this.#node.folder, 'regtest', 'debug.log'));
+    timedTip(
+      async () => {
+        await this.#node.rpc.call('generateblock', [this.address, []]);
+      },
+      join(this.#node.folder, 'regtest', 'debug.log'),
+    );
 
   async stop(): Promise<void> {
     await endChild(this.#shim);

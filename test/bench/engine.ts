@@ -38,7 +38,14 @@ export class PracticeRun {
   #ended = '';
 
   constructor(...args: string[]) {
-    const flags = ['--disable-warning=ExperimentalWarning', HEADLESS, '--practice', '--json', '--data', this.#folder];
+    const flags = [
+      '--disable-warning=ExperimentalWarning',
+      HEADLESS,
+      '--practice',
+      '--json',
+      '--data',
+      this.#folder,
+    ];
     const child = spawn(process.execPath, [...flags, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -97,10 +104,7 @@ export async function benchStart(rounds: number, say: Say): Promise<Figure[]> {
     }
   }
   say(`start: ${JSON.stringify({ starts, blocks })}`);
-  return [
-    figure('practice.first-block', 's', median(blocks)),
-    figure('engine.start', 's', median(starts)),
-  ];
+  return [figure('practice.first-block', 's', median(blocks)), figure('engine.start', 's', median(starts))];
 }
 
 /**
@@ -128,8 +132,9 @@ export async function benchIdle(rounds: number, say: Say): Promise<Figure[]> {
         seconds: IDLE_SECONDS,
         sharesPerMinute: 6,
         suggestDifficulty: DIFFICULTY,
-        onPhase: (phase, edge) => {
+        onPhase: (phase) => {
           if (phase !== 'steady') return;
+          // Once at its beginning, once at its end.
           used = engineSeconds(run.pid) - used;
           seconds = performance.now() / 1_000 - seconds;
         },

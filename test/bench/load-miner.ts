@@ -221,8 +221,12 @@ export class LoadMiner {
       return;
     }
     this.#waiting.delete(id);
-    const refused = Array.isArray(error) ? `${String(error[0])} ${String(error[1])}` : String(error ?? 'refused');
-    this.#events.answer(sent.phase, (at - sent.at) * 1_000, result === true ? undefined : refused.slice(0, 60));
+    const refused = Array.isArray(error) ? `${String(error[0])} ${String(error[1])}` : 'refused';
+    this.#events.answer(
+      sent.phase,
+      (at - sent.at) * 1_000,
+      result === true ? undefined : refused.slice(0, 60),
+    );
   }
 
   #check(): void {
@@ -246,4 +250,3 @@ export function littleEndian(target: bigint): Uint8Array {
   for (let i = 0, rest = target; i < 32; i += 1, rest >>= 8n) bytes[i] = Number(rest & 0xffn);
   return bytes;
 }
-

@@ -1,5 +1,5 @@
 // A thread of the load generator: some of the miners, and the search for their shares.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadHasher } from '../../src-main/services/practice/index.ts';
 import { monotonicMs } from './clock.ts';
@@ -185,7 +185,8 @@ function onAnswer(phase: Phase, micros: number, error: string | undefined): void
 
 /** Shares for the burst, by miner in turns so that all take part. */
 let prepared: LoadMiner[] = [];
-let burst: { readonly beganAt: number; readonly until: number; readonly window: number; waiting: number } | undefined;
+let burst:
+  { readonly beganAt: number; readonly until: number; readonly window: number; waiting: number } | undefined;
 
 function prepare(shares: number): void {
   prepared = [];

@@ -46,7 +46,11 @@ export interface ShareFigures {
 }
 
 export interface LoadResult {
-  readonly miners: { readonly asked: number; readonly ready: number; readonly failures: Readonly<Record<string, number>> };
+  readonly miners: {
+    readonly asked: number;
+    readonly ready: number;
+    readonly failures: Readonly<Record<string, number>>;
+  };
   readonly openMs: number;
   readonly tipToLastNotify: {
     readonly tips: number;
@@ -74,7 +78,11 @@ export interface LoadResult {
 /** A thread, and the way to wait for what it says. */
 class Thread {
   readonly #worker: Worker;
-  readonly #waiting: { readonly fits: (message: FromWorker) => boolean; readonly resolve: (message: FromWorker) => void; readonly reject: (error: Error) => void }[] = [];
+  readonly #waiting: {
+    readonly fits: (message: FromWorker) => boolean;
+    readonly resolve: (message: FromWorker) => void;
+    readonly reject: (error: Error) => void;
+  }[] = [];
   #failed: Error | undefined;
 
   constructor(setup: WorkerSetup, onMessage: (message: FromWorker) => void) {
@@ -152,7 +160,8 @@ class TipWatch {
 
 /** Puts load on a server and tells what the miners saw of it. Throws when no miner gets through. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  const wanted = options.workers ?? Math.min(Math.ceil(options.miners / MINERS_PER_WORKER), 2 * availableParallelism());
+  const wanted =
+    options.workers ?? Math.min(Math.ceil(options.miners / MINERS_PER_WORKER), 2 * availableParallelism());
   const workers = Math.min(wanted, options.miners);
   const tipWatch = new TipWatch(workers);
   const threads = Array.from({ length: workers }, (_, index) => {
@@ -170,7 +179,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     });
   });
   const all = (message: ToWorker): void => threads.forEach((thread) => thread.say(message));
-  const phase = async (name: LoadPhase, edge: 'begin' | 'end'): Promise<void> => options.onPhase?.(name, edge);
+  const phase = async (name: LoadPhase, edge: 'begin' | 'end'): Promise<void> =>
+    options.onPhase?.(name, edge);
   try {
     const openAt = monotonicMs();
     all({ kind: 'open' });
@@ -180,7 +190,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     for (const message of opened) addCounts(failures, message.failures);
     const ready = opened.reduce((sum, message) => sum + message.ready, 0);
     if (ready === 0)
-      throw new Error(`no miner got through to ${options.host}:${options.port}: ${Object.keys(failures).join(', ')}`);
+      throw new Error(
+        `no miner got through to ${options.host}:${options.port}: ${Object.keys(failures).join(', ')}`,
+      );
     await phase('open', 'end');
 
     await phase('steady', 'begin');
@@ -203,7 +215,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         threads.map((thread) => thread.answer('burstOver', burst.seconds * 1_000 + 10_000)),
       );
       burstSeconds =
-        (Math.max(...over.map(({ endedAt }) => endedAt)) - Math.min(...over.map((one) => one.beganAt))) / 1_000;
+        (Math.max(...over.map(({ endedAt }) => endedAt)) - Math.min(...over.map((one) => one.beganAt))) /
+        1_000;
       await sleep(LAST_ANSWERS_MS);
       await phase('burst', 'end');
     }

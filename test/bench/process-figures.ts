@@ -15,7 +15,9 @@ export function processorSeconds(pid: number): number {
 }
 
 /** The same by thread id, with the threads' names. */
-export function threadSeconds(pid: number): ReadonlyMap<string, { readonly name: string; readonly seconds: number }> {
+export function threadSeconds(
+  pid: number,
+): ReadonlyMap<string, { readonly name: string; readonly seconds: number }> {
   const threads = new Map<string, { name: string; seconds: number }>();
   for (const id of readdirSync(`/proc/${pid}/task`)) {
     try {

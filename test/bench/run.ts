@@ -71,7 +71,9 @@ async function main({ json, only, rounds }: BenchArguments): Promise<void> {
   const wanted = (name: string): boolean => only.length === 0 || only.some((start) => name.startsWith(start));
   const parts = PARTS.filter(({ names }) => names.some(wanted));
   if (parts.length === 0)
-    throw new ArgumentError(`--only fits no figure. There are: ${PARTS.flatMap(({ names }) => names).join(', ')}.`);
+    throw new ArgumentError(
+      `--only fits no figure. There are: ${PARTS.flatMap(({ names }) => names).join(', ')}.`,
+    );
   const figures: Figure[] = [];
   for (const part of parts) {
     const missing = part.needs.map((need) => bring[need]()).find((reason) => reason !== undefined);
@@ -89,7 +91,11 @@ async function main({ json, only, rounds }: BenchArguments): Promise<void> {
   }
   const processors = cpus();
   const machine = `${processors[0]?.model.trim() ?? 'unknown'} × ${processors.length}, ${Math.round(totalmem() / 1e9)} GB, ${process.platform} ${release()} ${process.arch}, Node ${process.versions.node}`;
-  console.log(json ? JSON.stringify({ machine, date: new Date().toISOString(), figures }) : `${machine}\n${table(figures)}`);
+  console.log(
+    json
+      ? JSON.stringify({ machine, date: new Date().toISOString(), figures })
+      : `${machine}\n${table(figures)}`,
+  );
 }
 
 try {

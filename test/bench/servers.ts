@@ -22,7 +22,10 @@ export interface MeasuredServer {
 }
 
 /** Starts one of our own programs and waits for the port it listens on. */
-export async function forkWithPort(program: string, args: readonly string[]): Promise<{ readonly child: ChildProcess; readonly port: number }> {
+export async function forkWithPort(
+  program: string,
+  args: readonly string[],
+): Promise<{ readonly child: ChildProcess; readonly port: number }> {
   const extra = process.env['ADIT_BENCH_NODE_OPTIONS']?.split(' ').filter(Boolean) ?? [];
   const child = fork(fileURLToPath(new URL(program, import.meta.url)), args, {
     execArgv: [QUIET_FLAG, ...extra],
@@ -51,7 +54,12 @@ export async function endChild(child: ChildProcess, ms = STOP_MS): Promise<void>
 
 export async function startOwn(node: BenchNode): Promise<MeasuredServer> {
   const folder = mkdtempSync(join(tmpdir(), 'adit-bench-own-'));
-  const setup: OwnServerSetup = { rpcPort: node.shimPort, cookieFile: node.cookieFile, folder, address: node.address };
+  const setup: OwnServerSetup = {
+    rpcPort: node.shimPort,
+    cookieFile: node.cookieFile,
+    folder,
+    address: node.address,
+  };
   const { child, port } = await forkWithPort('./own-server.ts', [JSON.stringify(setup)]);
   return {
     name: 'Adit',
@@ -69,7 +77,9 @@ export function publicPoolFolder(): string | undefined {
   const folder = process.env['ADIT_BENCH_PUBLIC_POOL'];
   if (!folder) return undefined;
   if (!existsSync(join(folder, 'dist', 'main.js'))) {
-    console.error(`bench: ADIT_BENCH_PUBLIC_POOL: ${folder} has no dist/main.js; build it first. It is left out.`);
+    console.error(
+      `bench: ADIT_BENCH_PUBLIC_POOL: ${folder} has no dist/main.js; build it first. It is left out.`,
+    );
     return undefined;
   }
   return folder;

@@ -1,6 +1,12 @@
 // `npm run bench:stratum`: load for any Stratum V1 server of one's own.
 import { lookup } from 'node:dns/promises';
-import { ArgumentError, STRATUM_HELP, checkTarget, readStratumArguments, type StratumArguments } from './arguments.ts';
+import {
+  ArgumentError,
+  STRATUM_HELP,
+  checkTarget,
+  readStratumArguments,
+  type StratumArguments,
+} from './arguments.ts';
 import { runLoad, type LoadResult, type ShareFigures } from './load.ts';
 import { significant } from './statistics.ts';
 import { runTipCommand, timedTip } from './tip.ts';
@@ -31,7 +37,9 @@ function words(result: LoadResult): string {
     ...shares('steady', result.steady),
     ...(result.burst === null ? [] : shares('burst', result.burst)),
     ...(result.notFound > 0
-      ? [`${result.notFound} shares were not found: the difficulty is too high for this computer (--suggest-difficulty)`]
+      ? [
+          `${result.notFound} shares were not found: the difficulty is too high for this computer (--suggest-difficulty)`,
+        ]
       : []),
     ...(result.unanswered > 0 ? [`${result.unanswered} shares without an answer`] : []),
     ...Object.entries(result.disconnects).map(([reason, count]) => `${count} disconnected: ${reason}`),

@@ -47,12 +47,18 @@ async function measure(node: BenchNode, start: () => Promise<MeasuredServer>, sa
   let moving: LoadResult;
   let calm: LoadResult;
   try {
-    moving = await runLoad({ ...load, seconds: TIP_SECONDS, moveTip: node.moveTip, tipEveryMs: TIP_EVERY_MS });
+    moving = await runLoad({
+      ...load,
+      seconds: TIP_SECONDS,
+      moveTip: node.moveTip,
+      tipEveryMs: TIP_EVERY_MS,
+    });
     calm = await runLoad({
       ...load,
       seconds: CALM_SECONDS,
       burst: BURST,
       onPhase: (phase) => {
+        // Once at its beginning, once at its end.
         if (phase === 'burst') burstCpu = processorSeconds(busy.pid) - burstCpu;
       },
     });
@@ -98,7 +104,8 @@ export async function benchSv1(rounds: number, say: Say): Promise<Figure[]> {
     return [];
   }
   const checkout = publicPoolFolder();
-  if (checkout === undefined) say('sv1: no peer: ADIT_BENCH_PUBLIC_POOL names no built checkout of public-pool');
+  if (checkout === undefined)
+    say('sv1: no peer: ADIT_BENCH_PUBLIC_POOL names no built checkout of public-pool');
   const node = await BenchNode.start();
   const ours: Round[] = [];
   const peers: Round[] = [];
@@ -113,7 +120,13 @@ export async function benchSv1(rounds: number, say: Say): Promise<Figure[]> {
   }
   const peerName = node.zmqPort === undefined ? 'public-pool' : 'public-pool with ZMQ';
   const compare = (name: string, unit: string, of: (round: Round) => number): Figure =>
-    figure(name, unit, median(ours.map(of)), peers.length === 0 ? undefined : median(peers.map(of)), peerName);
+    figure(
+      name,
+      unit,
+      median(ours.map(of)),
+      peers.length === 0 ? undefined : median(peers.map(of)),
+      peerName,
+    );
   return [
     compare('sv1.tip-to-last-notify.p99.1000', 'ms', ({ tips }) => quantile(tips, 0.99)),
     compare('sv1.submit-to-reply.p99.1000', 'ms', ({ replyP99 }) => replyP99),

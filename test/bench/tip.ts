@@ -38,7 +38,9 @@ export async function timedTip(move: () => Promise<void>, nodeLog: string | unde
     const at = lastUpdateTip(await readFrom(nodeLog, from));
     if (at !== undefined) return at;
   }
-  throw new Error(`${nodeLog} tells of no new tip. Does the node log with -logtimemicros=1, and did the command move the tip?`);
+  throw new Error(
+    `${nodeLog} tells of no new tip. Does the node log with -logtimemicros=1, and did the command move the tip?`,
+  );
 }
 
 async function readFrom(path: string, from: number): Promise<string> {

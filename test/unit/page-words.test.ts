@@ -3,7 +3,7 @@ import { HEADLINES } from '../../src-main/core/api/schema.ts';
 import type { StateView } from '../../src-main/core/api/schema.ts';
 import { oddsWords } from '../../src-renderer/features/dashboard/odds.ts';
 import { onLogScale } from '../../src-renderer/features/dashboard/scale.ts';
-import { nodeTone, shownProgress } from '../../src-renderer/features/node/node-words.ts';
+import { nodeTone, originOf, programOf, shownProgress } from '../../src-renderer/features/node/node-words.ts';
 import { headlineOf } from '../../src-renderer/features/shell/headline.ts';
 
 const state = (part: Partial<StateView>): StateView => ({
@@ -90,6 +90,13 @@ describe('log scale', () => {
 });
 
 describe('node', () => {
+  it('is called by the name people know', () => {
+    expect(programOf({ flavour: 'core', version: 'v31.1.0' })).toBe('Bitcoin Core 31.1.0');
+    expect(programOf({ flavour: 'knots', version: 'v29.4.3.knots20260508' })).toBe('Bitcoin Knots 29.4.3');
+    expect(programOf({ flavour: '', version: '' })).toBe('');
+    expect(originOf('somewhere')).toBe('somewhere');
+  });
+
   it('is whole only when the node says so', () => {
     expect(shownProgress({ stage: 'blocks', progress: 1 })).toBeLessThan(1);
     expect(shownProgress({ stage: 'synced', progress: 0.999 })).toBe(1);

@@ -54,7 +54,10 @@ export const MAC_LENGTH = 16;
 export const CERTIFICATE_LENGTH = 74;
 /** Act 1 (SV2 4.5.1.1): the initiator's ephemeral key. */
 export const ACT_1_LENGTH = ELLSWIFT_LENGTH;
-/** Act 2 (SV2 4.5.2.1): ephemeral key, sealed static key, sealed certificate. */
+/**
+ * Act 2 (SV2 4.5.2.1): ephemeral key, sealed static key, sealed certificate, 234 bytes. The specification's total of 170 dates from
+ * 32-byte keys; its parts, and every implementation, come to 234.
+ */
 export const ACT_2_LENGTH = ELLSWIFT_LENGTH + ELLSWIFT_LENGTH + MAC_LENGTH + CERTIFICATE_LENGTH + MAC_LENGTH;
 
 const EMPTY = new Uint8Array(0);
@@ -406,7 +409,7 @@ export function createIdentity(options: {
 
 export interface ResponderDone {
   readonly kind: 'done';
-  /** Act 2 (170 bytes): send it before anything else. */
+  /** Act 2 (234 bytes): send it before anything else. */
   readonly reply: Uint8Array;
   readonly transport: NoiseTransport;
   /** What came after the handshake. An honest initiator cannot have sent anything yet. */

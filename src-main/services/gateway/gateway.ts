@@ -44,6 +44,8 @@ const SWEEP_MS = 1_000;
 const LAST_WORDS_MS = 2_000;
 /** A difficulty that rises by this factor stops the old work at once; anything less waits for the work to run out. */
 const CLEAN_FACTOR = 4;
+/** Listeners look at every machine: when a farm comes back after a power cut, they are told so often at most. ms */
+const MINERS_EVERY_MS = 100;
 /** Shares of machines remembered against being counted twice. About 60 bytes each. */
 const MAX_SEEN = 200_000;
 
@@ -119,6 +121,7 @@ class StratumV1Gateway implements Gateway {
   readonly #minersListeners = new Set<() => void>();
   readonly #noticeListeners = new Set<(notice: Notice) => void>();
   #minersChanged = false;
+  #minersToldAt = -MINERS_EVERY_MS;
   #servers: Server[] = [];
   #started = false;
   #release: (() => void)[] = [];
@@ -468,14 +471,18 @@ class StratumV1Gateway implements Gateway {
     );
   }
 
-  /** Tells of changes once per turn of the event loop, however many there were. */
+  /** Tells of changes once per turn of the event loop, however many there were, and again only after a while. */
   #tellMiners(): void {
     if (this.#minersChanged) return;
     this.#minersChanged = true;
-    setImmediate(() => {
+    const tell = (): void => {
       this.#minersChanged = false;
+      this.#minersToldAt = performance.now();
       this.#tell(this.#minersListeners);
-    });
+    };
+    const wait = this.#minersToldAt + MINERS_EVERY_MS - performance.now();
+    if (wait > 0) setTimeout(tell, wait).unref();
+    else setImmediate(tell);
   }
 
   // Shares

@@ -315,7 +315,9 @@ export class Ledger {
     const lines: Record<string, (number | null)[]> = {};
     for (const [id, work] of this.#options.store.workByMiner(to - DAY, to, SPARK_STEP)) {
       lines[id] = work.map((done, index) =>
-        done === undefined ? null : hashrateOfWork(done, index === work.length - 1 ? last : SPARK_STEP / 1000),
+        done === undefined
+          ? null
+          : hashrateOfWork(done, index === work.length - 1 ? last : SPARK_STEP / 1000),
       );
     }
     return lines;

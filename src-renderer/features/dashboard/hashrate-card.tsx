@@ -19,7 +19,10 @@ const REFRESH: Readonly<Record<Range, number>> = { '1h': 15_000, '24h': 60_000, 
 const words = (value: number) => fmt.join(fmt.hashrate(value));
 
 export function HashrateCard() {
-  const [range, setRange] = useState<Range>('24h');
+  const [picked, setRange] = useState<Range | null>(null);
+  // Practice is watched for minutes, mining for days.
+  const practice = useTopic('state', (state) => state.practice) ?? false;
+  const range = picked ?? (practice ? '1h' : '24h');
   const [asTable, setAsTable] = useState(false);
   const rates = useTopic('totals', (totals) => totals.hashrate);
   const history = useQuery('hashrate.history', { range, minerId: null }, REFRESH[range]);
@@ -73,9 +76,15 @@ export function HashrateCard() {
         ) : points === undefined ? (
           <Skeleton height="100%" />
         ) : points.every(([, value]) => value === null || value === 0) ? (
-          <Empty title={t.hashrate.nothing}>
-            <p>{t.hashrate.nothingWhy}</p>
-          </Empty>
+          rates !== undefined && rates.m10 > 0 ? (
+            <Empty title={t.hashrate.measuring}>
+              <p>{t.hashrate.measuringWhy(fmt.span(history.data!.stepMs, 'long'))}</p>
+            </Empty>
+          ) : (
+            <Empty title={t.hashrate.nothing}>
+              <p>{t.hashrate.nothingWhy}</p>
+            </Empty>
+          )
         ) : asTable ? (
           <HistoryTable points={points} range={range} />
         ) : (

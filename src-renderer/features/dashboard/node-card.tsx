@@ -6,7 +6,7 @@ import { linkClass } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { Skeleton } from '../../ui/feedback.tsx';
 import { Dot, Note } from '../../ui/text.tsx';
-import { nodeTone, nodeWords } from '../node/node-words.ts';
+import { nodeTone, nodeWords, programOf } from '../node/node-words.ts';
 import styles from './dashboard.module.css';
 
 /** The node in three lines; the rest is on its own screen. */
@@ -26,7 +26,7 @@ export function NodeCard() {
       data-card="node"
       aside={
         <a className={linkClass} href={hrefOf('node')}>
-          {t.rail.node(node.flavour, node.version)}
+          {programOf(node)}
         </a>
       }
     >

@@ -62,7 +62,7 @@ export function SharesCard() {
             />
           ))}
           {all > 0 && rows.length === 0 && <Line name={t.shares.allGood} value="" part="" />}
-          {latency !== null && <Line name={t.shares.tip} value={`${fmt.count(latency)} ms`} part="" />}
+          {latency !== null && <Line name={t.shares.tip} value={fmt.milliseconds(latency)} part="" />}
         </dl>
       </div>
     </Card>

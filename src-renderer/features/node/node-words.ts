@@ -19,6 +19,23 @@ export function nodeTone(node: Pick<NodeView, 'phase' | 'stage'>): Tone {
   }
 }
 
+const PROGRAMS: Readonly<Record<string, string>> = {
+  core: 'Bitcoin Core',
+  knots: 'Bitcoin Knots',
+  other: 'Bitcoin node',
+};
+
+/** The node's program by the name people know, with its version; empty while none was found. */
+export function programOf({ flavour, version }: Pick<NodeView, 'flavour' | 'version'>): string {
+  const name = PROGRAMS[flavour] ?? flavour;
+  return `${name} ${version.replace(/^v/, '').replace(/\.knots\d+$/, '')}`.trim();
+}
+
+/** Where the program was found, in words. */
+export function originOf(origin: string): string {
+  return t.node.origins[origin] ?? origin;
+}
+
 /** The node in a few words: what it does while it runs, else what keeps it from running. */
 export function nodeWords(node: Pick<NodeView, 'phase' | 'stage'>): string {
   return node.phase === 'ready' ? t.node.stageWords[node.stage] : t.node.phases[node.phase];

@@ -17,7 +17,7 @@ import { Banner, Failed, Skeleton } from '../../ui/feedback.tsx';
 import { Meter } from '../../ui/meter.tsx';
 import { Mono, Note } from '../../ui/text.tsx';
 import { Explained } from '../../ui/tip.tsx';
-import { nodeTone, nodeWords, shownProgress } from './node-words.ts';
+import { nodeTone, nodeWords, originOf, programOf, shownProgress } from './node-words.ts';
 import styles from './node.module.css';
 import { Stages } from './sync-card.tsx';
 
@@ -47,7 +47,7 @@ export function NodeScreen() {
         <Card title={t.node.title} data-card="node-state">
           <State node={node} />
         </Card>
-        <Card title={t.rail.node(node.flavour, node.version)} data-card="node-facts">
+        <Card title={programOf(node) || t.node.program} data-card="node-facts">
           <Facts node={node} />
         </Card>
       </div>
@@ -288,7 +288,7 @@ function Facts({ node }: { readonly node: NodeView }) {
   return (
     <dl className={styles.facts}>
       <Fact name={t.node.program}>
-        {t.rail.node(node.flavour, node.version)} <span className={styles.sub}>{node.origin}</span>
+        {programOf(node) || t.node.noProgram} <span className={styles.sub}>{originOf(node.origin)}</span>
       </Fact>
       <Fact name={t.node.source}>
         <Explained text={t.node.sourceWhy[node.source]}>{t.node.sources[node.source]}</Explained>
@@ -323,7 +323,7 @@ function Facts({ node }: { readonly node: NodeView }) {
   );
 }
 
-const ALARM = /\b(error|fatal|corrupt|warning|failed)\b/i;
+const ALARM = /\b(?:error|fatal|corrupt\w*|failed)\b|\bwarning:/i;
 
 function Log() {
   const { data, error, refresh } = useQuery('node.log', {}, 2_000);

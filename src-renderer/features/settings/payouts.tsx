@@ -11,7 +11,7 @@ import { cx } from '../../ui/cx.ts';
 import { Confirm } from '../../ui/dialog.tsx';
 import { Banner } from '../../ui/feedback.tsx';
 import { Input, form } from '../../ui/form.tsx';
-import { text } from '../../ui/text.tsx';
+import { Note, text } from '../../ui/text.tsx';
 import { useAddressCheck } from '../setup/address-check.ts';
 import { Verdict } from '../setup/address-verdict.tsx';
 import type { DraftPayout } from './percent.ts';
@@ -30,6 +30,7 @@ const row = (address: string, basisPoints: number): DraftPayout => ({
 /** Who is paid, and what part. Saved only after a look at what every job will pay from then on. */
 export function Payouts({ network }: { readonly network: Network }) {
   const saved = useTopic('settings', (settings) => settings.payouts[network]);
+  const practice = useTopic('state', (state) => state.practice) ?? false;
   const [rows, setRows] = useState<readonly DraftPayout[] | null>(null);
   const [valid, setValid] = useState<Readonly<Record<number, string>>>({});
   const [reviewing, setReviewing] = useState(false);
@@ -82,6 +83,7 @@ export function Payouts({ network }: { readonly network: Network }) {
 
   return (
     <div className={styles.payouts}>
+      {saved?.length === 0 && <Note>{practice ? t.settings.payout.practice : t.settings.payout.none}</Note>}
       {shown.map((each, index) => (
         <PayoutRow
           key={each.key}

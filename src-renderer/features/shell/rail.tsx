@@ -20,6 +20,7 @@ import { useTopic } from '../../stores/topics.ts';
 import { IconButton } from '../../ui/button.tsx';
 import { Dot, useCovered } from '../../ui/text.tsx';
 import type { Tone } from '../../ui/text.tsx';
+import { programOf } from '../node/node-words.ts';
 import { Mark } from './mark.tsx';
 import styles from './shell.module.css';
 
@@ -101,7 +102,7 @@ function Facts() {
           {node.peers.onion > 0 ? ` · ${t.rail.onion(node.peers.onion)}` : ''}
         </div>
       )}
-      {node.version !== '' && <div>{t.rail.node(node.flavour, node.version)}</div>}
+      {node.version !== '' && <div>{programOf(node)}</div>}
     </div>
   );
 }

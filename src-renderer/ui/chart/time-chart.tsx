@@ -13,6 +13,14 @@ const aligned = (points: readonly Point[]): uPlot.AlignedData => [
   points.map(([, value]) => value),
 ];
 
+/** Places of points without a neighbour on either side. */
+export function isolated(values: ArrayLike<number | null | undefined>): number[] {
+  const there = (index: number) => typeof values[index] === 'number';
+  return Array.from({ length: values.length }, (_, index) => index).filter(
+    (index) => there(index) && !there(index - 1) && !there(index + 1),
+  );
+}
+
 /**
  * A line over time from an honest zero. Where nothing was measured there is no line.
  * @param format a value in words
@@ -105,7 +113,14 @@ export function TimeChart({
             stroke: lamp,
             width: 1.6,
             spanGaps: false,
-            points: { show: false },
+            // A line needs two points; one alone is drawn as a dot, so that it does not go missing.
+            points: {
+              show: true,
+              size: 4,
+              fill: lamp,
+              stroke: lamp,
+              filter: (chart) => isolated(chart.data[1]!),
+            },
             fill: (chart) => {
               const gradient = chart.ctx.createLinearGradient(
                 0,
