@@ -9,6 +9,8 @@ export interface HeadlineFacts {
   readonly node: NodeSnapshot;
   readonly payoutSet: boolean;
   readonly haveJob: boolean;
+  /** Templates come: what the supervisor has not noticed yet does not matter to the machines. */
+  readonly templatesCome: boolean;
   readonly minersConnected: number;
 }
 
@@ -21,9 +23,10 @@ export function headlineOf(facts: HeadlineFacts): Headline {
   if (facts.stopping) return 'stopping';
   if (facts.blockToAcknowledge) return 'block';
   if (child.kind === 'failed' || (problem !== undefined && child.kind === 'stopped')) return 'nodeFailed';
-  if (child.kind !== 'ready' && facts.haveJob && facts.minersConnected > 0) return 'degraded';
+  const away = child.kind !== 'ready' && !facts.templatesCome;
+  if (away && facts.haveJob && facts.minersConnected > 0) return 'degraded';
   if (!facts.payoutSet) return 'setup';
-  if (child.kind !== 'ready') return 'nodeStarting';
+  if (away) return 'nodeStarting';
   if (sync !== undefined && sync.stage !== 'synced') return 'syncing';
   if (!facts.haveJob) return 'nodeStarting';
   return facts.minersConnected > 0 ? 'mining' : 'waiting';

@@ -641,6 +641,7 @@ export class Site {
         node,
         payoutSet: this.#payouts !== undefined,
         haveJob: this.#upstream.current() !== undefined,
+        templatesCome: this.#source.state().kind === 'running',
         minersConnected: this.#gateway?.miners().length ?? 0,
       }),
       version,

@@ -36,6 +36,7 @@ const facts = (over: Partial<HeadlineFacts> = {}): HeadlineFacts => ({
   node: node(ready),
   payoutSet: true,
   haveJob: true,
+  templatesCome: over.node === undefined || over.node.child.kind === 'ready',
   minersConnected: 1,
   ...over,
 });
@@ -65,6 +66,11 @@ describe('the headline', () => {
     ['the node is back, its first template is not', facts({ haveJob: false }), 'nodeStarting'],
     ['the node crashed while machines hold a job', facts({ node: node(backoff) }), 'degraded'],
     ['the node crashed and nobody mines', facts({ node: node(backoff), minersConnected: 0 }), 'nodeStarting'],
+    [
+      'templates come before the supervisor has seen the node',
+      facts({ node: node({ kind: 'starting', since: 0 }), templatesCome: true }),
+      'mining',
+    ],
     ['the node gave up', facts({ node: node(failed) }), 'nodeFailed'],
     [
       'the node gave up: even before the address',
