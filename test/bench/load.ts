@@ -11,6 +11,8 @@ const MINERS_PER_WORKER = 500;
 const OPEN_MS = 90_000;
 const TIP_MS = 20_000;
 const PREPARE_MS = 180_000;
+/** After opening, before anything is measured: greeting so many miners keeps a server busy for a moment longer. */
+const SETTLE_MS = 1_500;
 /** Answers still under way at the end. */
 const LAST_ANSWERS_MS = 500;
 
@@ -194,6 +196,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
         `no miner got through to ${options.host}:${options.port}: ${Object.keys(failures).join(', ')}`,
       );
     await phase('open', 'end');
+    await sleep(SETTLE_MS);
 
     await phase('steady', 'begin');
     const beganAt = monotonicMs();

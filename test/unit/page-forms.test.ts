@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isSameAddress } from '../../src-renderer/features/setup/address-check.ts';
 import {
   parsePercent,
   percentText,
@@ -76,5 +77,24 @@ describe('fee rates', () => {
   it('stand transactions without a size or a fee', () => {
     expect(rateBands([[0, 0]])).toHaveLength(1);
     expect(rateTransactions([]).low).toBe(0);
+  });
+});
+
+describe('a verdict on an address', () => {
+  const bech32 = 'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq';
+  const base58 = '1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2';
+
+  it('counts for the very text that was checked, in capitals too where those mean the same', () => {
+    expect(isSameAddress(bech32, ` ${bech32} `)).toBe(true);
+    expect(isSameAddress(bech32, bech32.toUpperCase())).toBe(true);
+    expect(isSameAddress(base58, base58)).toBe(true);
+  });
+
+  it('does not count for a text that differs in a letter or, in Base58, in its case', () => {
+    expect(isSameAddress(base58, base58.replace('v', 'V'))).toBe(false);
+    expect(isSameAddress(base58, base58.toUpperCase())).toBe(false);
+    expect(isSameAddress(bech32, bech32.slice(0, -1))).toBe(false);
+    expect(isSameAddress('', bech32)).toBe(false);
+    expect(isSameAddress('', '')).toBe(false);
   });
 });

@@ -130,7 +130,7 @@ export class FrameDecoder {
     this.#cipher = options.cipher;
   }
 
-  /** How many received bytes wait for more to come. Above 0 at the end of a stream, the last frame was cut off. */
+  /** Bytes held until more comes (of a sealed frame, what is opened already counts plain). Above 0 at the end of a stream: cut off. */
   get pending(): number {
     return this.#end - this.#start + this.#opened + (this.#header ? HEADER_LENGTH : 0);
   }

@@ -12,7 +12,7 @@ import { Confirm } from '../../ui/dialog.tsx';
 import { Banner } from '../../ui/feedback.tsx';
 import { Input, form } from '../../ui/form.tsx';
 import { Note, text } from '../../ui/text.tsx';
-import { useAddressCheck } from '../setup/address-check.ts';
+import { isSameAddress, useAddressCheck } from '../setup/address-check.ts';
 import { Verdict } from '../setup/address-verdict.tsx';
 import type { DraftPayout } from './percent.ts';
 import { parsePercent, percentText, splitEvenly, sumOf } from './percent.ts';
@@ -57,9 +57,7 @@ export function Payouts({ network }: { readonly network: Network }) {
 
   const addresses = shown.map((each) => valid[each.key]);
   const complete = shown.every(
-    (each) =>
-      valid[each.key]?.toLowerCase() === each.address.trim().toLowerCase() &&
-      parsePercent(each.percent) !== null,
+    (each) => isSameAddress(valid[each.key] ?? '', each.address) && parsePercent(each.percent) !== null,
   );
   const twice = new Set(
     addresses.filter((address, index) => address !== undefined && addresses.indexOf(address) !== index),

@@ -17,8 +17,8 @@ const MAX_CELL = 24;
 const MIN_VB_PER_CELL_AT_MAX = 140;
 
 /** Fineness of the grid that is tried: rounding to whole cells suits some grids better than others. */
-const FINENESS = [1, 1.07, 0.94, 1.15] as const;
-const FULL_ENOUGH = 0.965;
+const FINENESS = [1, 1.07, 0.94] as const;
+const FULL_ENOUGH = 0.95;
 /** Part of the block, at its cheap end, that is placed large ones first, so that the picture ends flat. */
 const CHEAP_END = 0.18;
 

@@ -41,9 +41,12 @@ export function pack(vsizes: readonly number[], columns: number, rows: number, m
 const sideOf = (vsize: number, unit: number, largest: number): number =>
   Math.min(largest, Math.max(1, Math.round(Math.sqrt(Math.max(0, vsize) / unit))));
 
-/** The unit with which the rounded squares alone, without any hole, just about fill the grid. */
+/** Part of the grid that squares fill at best; the rest is holes that nothing fits. */
+const FILLED = 0.97;
+
+/** The unit with which the rounded squares fill as much of the grid as they can be hoped to. */
 function unitFor(vsizes: readonly number[], columns: number, rows: number): number {
-  const cells = columns * rows;
+  const cells = columns * rows * FILLED;
   const largest = Math.min(columns, rows);
   let total = 0;
   for (const vsize of vsizes) total += Math.max(0, vsize);
