@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { ApiError } from './core/api/define.ts';
 import { createApiClient } from './core/api/client.ts';
 import { createApiHub, type ApiHub } from './core/api/hub.ts';
@@ -8,6 +7,7 @@ import type { Network } from './core/bitcoin/network.ts';
 import { checkAddress } from './core/bitcoin/address.ts';
 import { installSha256 } from './core/bitcoin/hash.ts';
 import { resolvePayouts } from './core/mining/payout.ts';
+import { fastSha256 } from './engine/fast-sha256.ts';
 import { lockFolder } from './engine/lock.ts';
 import { Site, type SimulatedMachine } from './engine/site.ts';
 import type { Log } from './services/log/index.ts';
@@ -28,6 +28,7 @@ export interface EngineOptions {
     readonly network?: Network | undefined;
     readonly exposure?: 'loopback' | 'lan' | undefined;
     readonly sv1Port?: number | undefined;
+    readonly sv2Port?: number | undefined;
     readonly payout?: string | undefined;
     readonly nodeBinary?: string | undefined;
     readonly threads?: number | undefined;
@@ -62,8 +63,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { log, practice } = options;
   const overrides = options.overrides ?? {};
   const startedAt = Date.now();
-  // The runtime's own SHA-256 checks shares about one and a half times as fast as the pure one; it is proven before it is taken.
-  installSha256((data) => hash('sha256', data, 'buffer'));
+  // Checks shares and builds merkle paths faster than the pure one; it is proven before it is taken.
+  installSha256(fastSha256);
   const unlock = lockFolder(options.dataDir);
   const settings = openSettings(options.dataDir, Date.now);
   const network = practice ? 'regtest' : overrides.network;
@@ -81,6 +82,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     practice: { threads: overrides.threads ?? own.practice.threads },
   });
   const sv1Port = (): number => overrides.sv1Port ?? settings.get().gateway.sv1Port;
+  const sv2Port = (): number => overrides.sv2Port ?? settings.get().gateway.sv2Port;
 
   /** A change to what the command line fixes would be saved and then not heeded: say so instead. */
   function refuseFixed(patch: SettingsPatch): void {
@@ -113,6 +115,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         'gateway.sv1Port',
         '--sv1-port',
       ],
+      [
+        overrides.sv2Port !== undefined &&
+          patch.gateway?.sv2Port !== undefined &&
+          patch.gateway.sv2Port !== settings.get().gateway.sv2Port,
+        'gateway.sv2Port',
+        '--sv2-port',
+      ],
     ];
     const found = fixed.find(([is]) => is === true);
     if (found !== undefined) {
@@ -142,7 +151,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         'settings.update': (patch) => {
           refuseFixed(patch);
           const before = effective();
-          settings.update(patch, (next) => Site.checkPayouts(next));
+          settings.update(patch, (next) => {
+            Site.checkPayouts(next);
+            if (patch.gateway !== undefined) Site.checkPorts(next, patch.gateway.sv2Port !== undefined);
+          });
           const after = effective();
           hub.value('settings', after);
           apply(before, after);
@@ -203,6 +215,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       practice,
       settings: effective,
       sv1Port,
+      sv2Port,
       log,
       hub,
       startedAt,

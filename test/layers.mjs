@@ -10,6 +10,7 @@ const FLOW = [
   'log',
   'settings',
   'store',
+  'sv2-transport',
   'node',
   'mining-ipc',
   'templates',

@@ -12,7 +12,13 @@ import { verifyJob } from '../core/mining/job.ts';
 import { oddsOf } from '../core/mining/odds.ts';
 import { resolvePayouts } from '../core/mining/payout.ts';
 import type { Job, Payout } from '../core/mining/types.ts';
-import { createGateway, type Gateway } from '../services/gateway/index.ts';
+import {
+  createGateway,
+  createSv2Gateway,
+  joinMinerViews,
+  type Gateway,
+  type MinerView,
+} from '../services/gateway/index.ts';
 import { Ledger, type Range } from '../services/ledger/index.ts';
 import type { Log } from '../services/log/index.ts';
 import {
@@ -33,6 +39,7 @@ import {
   type Traffic,
 } from '../services/practice/index.ts';
 import { openStore, type Store, type StoredBlock } from '../services/store/index.ts';
+import { openAuthority, type Authority } from '../services/sv2-transport/index.ts';
 import { createRpcTemplateSource, type TemplateSource } from '../services/templates/index.ts';
 import {
   createBlockKeeper,
@@ -55,6 +62,7 @@ export interface SiteOptions {
   readonly settings: () => Settings;
   /** 0 for a free port, in practice or when asked on the command line. */
   readonly sv1Port: () => number;
+  readonly sv2Port: () => number;
   readonly log: Log;
   readonly hub: ApiHub;
   readonly startedAt: number;
@@ -69,7 +77,7 @@ export interface SimulatedMachine {
 }
 
 const TICK_MS = 1_000;
-const FLUSH_MS = 5_000;
+const FLUSH_MS = 1_000;
 const PRUNE_MS = 3_600_000;
 /** Shares a minute asked of each machine in practice: enough to watch. */
 const PRACTICE_SHARES = 40;
@@ -115,6 +123,8 @@ export class Site {
   readonly #ledger: Ledger;
   readonly #traffic: Traffic | undefined;
   #gateway: Gateway | undefined;
+  #sv2Gateway: Gateway | undefined;
+  #authority: Authority | undefined;
   #gatewayProblem: string | null = null;
   #cpu: PracticeMiner | undefined;
   #simulated: SimulatedMiner[] = [];
@@ -265,7 +275,7 @@ export class Site {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#stopPractice();
     await this.#traffic?.stop();
-    await this.#gateway?.stop();
+    await this.#stopGateways();
     await this.#upstream.stop();
     await this.#source.stop();
     await this.#keeper.stop();
@@ -299,6 +309,16 @@ export class Site {
     }
   }
 
+  /** Both protocols on one port can't be; throws `ApiError` with the port that was changed. */
+  static checkPorts({ gateway }: Settings, changedV2: boolean): void {
+    if (gateway.sv1Port !== gateway.sv2Port) return;
+    throw new ApiError(
+      'settings.invalid',
+      `Port ${gateway.sv1Port} is set for the other protocol already. Choose different ports for Stratum V1 and V2.`,
+      changedV2 ? 'gateway.sv2Port' : 'gateway.sv1Port',
+    );
+  }
+
   /** Payouts or tag changed: every machine gets a job for the new ones at once. */
   rebuild(): void {
     this.#resolvePayouts();
@@ -327,45 +347,105 @@ export class Site {
   /** Listeners for miners, as the settings want them now. The old ones are closed first. */
   async reopenGateway(): Promise<void> {
     await this.#stopPractice();
-    await this.#gateway?.stop();
+    await this.#stopGateways();
     await this.#openGateway();
+  }
+
+  async #stopGateways(): Promise<void> {
+    await Promise.all([this.#gateway?.stop(), this.#sv2Gateway?.stop()]);
+  }
+
+  /** Machines of both listeners; one that moved from one to the other is there once. */
+  #minerViews(): readonly MinerView[] {
+    return joinMinerViews(this.#gateway?.miners() ?? [], this.#sv2Gateway?.miners() ?? []);
   }
 
   async #openGateway(): Promise<void> {
     const { practice, log } = this.#options;
     const settings = this.#options.settings();
     const lan = settings.gateway.exposure === 'lan';
-    const gateway = createGateway({
+    const common = {
       upstream: this.#upstream,
       host: lan ? '0.0.0.0' : '127.0.0.1',
-      port: this.#options.sv1Port(),
       startDifficulty: practice ? PRACTICE_DIFFICULTY : settings.gateway.startDifficulty,
       sharesPerMinute: practice ? PRACTICE_SHARES : settings.gateway.sharesPerMinute,
       limits: { maxConnections: settings.gateway.maxConnections },
       clock,
-      random: (bytes) => randomBytes(bytes),
+      random: (bytes: number) => new Uint8Array(randomBytes(bytes)),
       log,
+    };
+    const gateway = createGateway({
+      ...common,
+      port: this.#options.sv1Port(),
       serverName: `Adit/${this.#options.version}`,
     });
+    this.#gateway = gateway;
+    const problems = [await this.#startGateway(gateway)];
+    this.#sv2Gateway = undefined;
+    try {
+      const authority = this.#openAuthority();
+      this.#sv2Gateway = createSv2Gateway({
+        ...common,
+        port: this.#options.sv2Port(),
+        identity: () => authority.identity(),
+      });
+      problems.push(await this.#startGateway(this.#sv2Gateway));
+    } catch (error) {
+      // Stratum V1 goes on without it.
+      problems.push(this.#gatewayNotOpen(error));
+    }
+    const found = problems.filter((problem) => problem !== undefined);
+    this.#gatewayProblem = found.length === 0 ? null : found.join(' ');
+    this.#options.hub.value(
+      'connection',
+      connectionView(
+        {
+          sv1: gateway.addresses(),
+          sv2: this.#sv2Gateway?.addresses() ?? [],
+          authorityKey: this.#authority?.text,
+        },
+        settings.gateway.exposure,
+        lanAddresses(),
+        this.#gatewayProblem,
+      ),
+    );
+    const port = gateway.addresses()[0]?.port;
+    if (practice && port !== undefined) this.#startPractice(port);
+  }
+
+  /** Gives why it could not be opened. */
+  async #startGateway(gateway: Gateway): Promise<string | undefined> {
     gateway.onShare((share) => this.#ledger.record(share));
     gateway.onMiners(() => this.#publishMiners());
     gateway.onNotice((notice) =>
       this.event('warn', `gateway.${notice.code}`, `${notice.remote}: ${notice.detail}`),
     );
-    this.#gateway = gateway;
     try {
       await gateway.start();
-      this.#gatewayProblem = null;
+      return undefined;
     } catch (error) {
-      this.#gatewayProblem = reasonOf(error);
-      this.event('bad', 'gateway.notOpen', this.#gatewayProblem);
+      return this.#gatewayNotOpen(error);
     }
-    this.#options.hub.value(
-      'connection',
-      connectionView(gateway.addresses(), settings.gateway.exposure, lanAddresses(), this.#gatewayProblem),
-    );
-    const port = gateway.addresses()[0]?.port;
-    if (practice && port !== undefined) this.#startPractice(port);
+  }
+
+  #gatewayNotOpen(error: unknown): string {
+    const problem = reasonOf(error);
+    this.event('bad', 'gateway.notOpen', problem);
+    return problem;
+  }
+
+  /** The key by which Stratum V2 miners know this Adit. Throws `AuthorityError`. */
+  #openAuthority(): Authority {
+    if (this.#authority === undefined) {
+      this.#authority = openAuthority({
+        folder: this.#options.dataDir,
+        now: Date.now,
+        random: (bytes) => new Uint8Array(randomBytes(bytes)),
+      });
+      if (this.#authority.notice !== undefined)
+        this.event('bad', 'gateway.newAuthorityKey', this.#authority.notice);
+    }
+    return this.#authority;
   }
 
   /** The CPU miner and the simulated machines, which come in over TCP like any other. */
@@ -537,7 +617,7 @@ export class Site {
   }
 
   forget(id: string): void {
-    if (this.#gateway?.miners().some((miner) => miner.id === id)) {
+    if (this.#minerViews().some((miner) => miner.id === id)) {
       throw new ApiError(
         'miner.connected',
         'This machine is connected. Only machines that are gone can be forgotten.',
@@ -548,8 +628,15 @@ export class Site {
   }
 
   #publishMiners(): void {
-    this.#rows = this.#ledger.rows(this.#gateway?.miners() ?? []);
+    this.#rows = this.#ledger.rows(this.#minerViews());
     this.#options.hub.map('miners').replace(this.#rows.map((row) => [row.id, row]));
+  }
+
+  /** The listeners are told of a job one after the other. */
+  #fanOutMs(): number | null {
+    const sv1 = this.#gateway?.lastFanOutMs();
+    const sv2 = this.#sv2Gateway?.lastFanOutMs();
+    return sv1 === undefined && sv2 === undefined ? null : (sv1 ?? 0) + (sv2 ?? 0);
   }
 
   #tick(): void {
@@ -563,7 +650,7 @@ export class Site {
       ...totals,
       networkDifficulty,
       odds: oddsOf(hashrate.h1 || hashrate.m10 || hashrate.m1, networkDifficulty),
-      tipToMinersMs: this.#gateway?.lastFanOutMs() ?? null,
+      tipToMinersMs: this.#fanOutMs(),
       blocksFound: this.#keeper.blocks().filter((block) => block.status === 'onChain').length,
     });
     this.#publishState();
@@ -642,7 +729,7 @@ export class Site {
         payoutSet: this.#payouts !== undefined,
         haveJob: this.#upstream.current() !== undefined,
         templatesCome: this.#source.state().kind === 'running',
-        minersConnected: this.#gateway?.miners().length ?? 0,
+        minersConnected: this.#minerViews().length,
       }),
       version,
       network: this.#network,

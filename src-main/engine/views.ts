@@ -83,27 +83,38 @@ export function jobView(job: Job, facts: JobFacts): JobView {
   };
 }
 
+/** The listeners that are open. */
+export interface OpenListeners {
+  readonly sv1: readonly GatewayAddress[];
+  readonly sv2: readonly GatewayAddress[];
+  /** As Stratum V2 miners take it. */
+  readonly authorityKey: string | undefined;
+}
+
 /** Where miners connect. `lanAddresses`: this machine's addresses on private networks. */
 export function connectionView(
-  addresses: readonly GatewayAddress[],
+  listeners: OpenListeners,
   exposure: 'loopback' | 'lan',
   lanAddresses: readonly string[],
   problem: string | null,
 ): ConnectionView {
-  const port = addresses[0]?.port;
   const hosts = exposure === 'lan' ? [...lanAddresses, '127.0.0.1'] : ['127.0.0.1'];
-  return {
-    exposure,
-    endpoints:
-      port === undefined
-        ? []
-        : hosts.map((host) => ({
-            protocol: 'sv1',
-            url: `stratum+tcp://${host.includes(':') ? `[${host}]` : host}:${port}`,
-            host,
-            port,
-            scope: host === '127.0.0.1' ? 'loopback' : 'lan',
-          })),
-    problem,
+  const { sv1, sv2, authorityKey } = listeners;
+  const endpoints: ConnectionView['endpoints'] = [];
+  const add = (protocol: 'sv1' | 'sv2', port: number, key: string | null): void => {
+    for (const host of hosts) {
+      const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+      endpoints.push({
+        protocol,
+        url: key === null ? `stratum+tcp://${at}` : `stratum2+tcp://${at}/${key}`,
+        host,
+        port,
+        scope: host === '127.0.0.1' ? 'loopback' : 'lan',
+        authorityKey: key,
+      });
+    }
   };
+  if (sv1[0]) add('sv1', sv1[0].port, null);
+  if (sv2[0] && authorityKey !== undefined) add('sv2', sv2[0].port, authorityKey);
+  return { exposure, endpoints, problem };
 }

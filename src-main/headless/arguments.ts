@@ -20,6 +20,7 @@ export interface Arguments {
   readonly port: number;
   readonly exposure: 'loopback' | 'lan' | undefined;
   readonly sv1Port: number | undefined;
+  readonly sv2Port: number | undefined;
   readonly payout: string | undefined;
   readonly node: string | undefined;
   readonly threads: number | undefined;
@@ -54,6 +55,7 @@ Who can reach it
   --allow-host NAME      name under which a browser may reach the page besides --listen; may be repeated
   --miners loopback|lan  who may mine here (default: as set on the page, loopback at first)
   --sv1-port PORT        port for Stratum V1 miners (default: as set on the page, 3333 at first; 0 picks a free one)
+  --sv2-port PORT        port for Stratum V2 miners (default: as set on the page, 3336 at first; 0 picks a free one)
   --no-page              serve no page
 
 Running
@@ -138,6 +140,7 @@ export function readArguments(words: readonly string[]): Arguments {
         port: { type: 'string' },
         miners: { type: 'string' },
         'sv1-port': { type: 'string' },
+        'sv2-port': { type: 'string' },
         payout: { type: 'string' },
         node: { type: 'string' },
         threads: { type: 'string' },
@@ -172,6 +175,7 @@ export function readArguments(words: readonly string[]): Arguments {
     port: wholeNumber('port', values.port, 0, 65_535) ?? (values.practice ? 0 : 7337),
     exposure: oneOf('miners', values.miners, ['loopback', 'lan'] as const),
     sv1Port: wholeNumber('sv1-port', values['sv1-port'], 0, 65_535) ?? (values.practice ? 0 : undefined),
+    sv2Port: wholeNumber('sv2-port', values['sv2-port'], 0, 65_535) ?? (values.practice ? 0 : undefined),
     payout: values.payout,
     node: values.node,
     simulate: values.simulate.map(simulatedMachine),

@@ -56,6 +56,7 @@ async function main(options: Arguments): Promise<number> {
       network: options.network,
       exposure: options.exposure,
       sv1Port: options.sv1Port,
+      sv2Port: options.sv2Port,
       payout: options.payout,
       nodeBinary: options.node,
       threads: options.threads,
@@ -134,8 +135,15 @@ async function main(options: Arguments): Promise<number> {
     if (options.open) openBrowser(server.url);
   }
   api.watch('connection', (connection) => {
-    const endpoint = connection.endpoints[0];
-    if (endpoint) voice('stratum', { url: endpoint.url }, `Adit: point miners at ${endpoint.url}`);
+    const first = (protocol: 'sv1' | 'sv2') =>
+      connection.endpoints.find((endpoint) => endpoint.protocol === protocol);
+    const sv1 = first('sv1');
+    const sv2 = first('sv2');
+    if (sv1) voice('stratum', { url: sv1.url }, `Adit: point miners at ${sv1.url}`);
+    if (sv2) {
+      const { url, host, port, authorityKey } = sv2;
+      voice('stratumV2', { url, host, port, authorityKey }, `Adit: or, for Stratum V2, at ${url}`);
+    }
     if (connection.problem !== null)
       voice('problem', { message: connection.problem }, `Adit: ${connection.problem}`);
   });

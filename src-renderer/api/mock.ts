@@ -48,6 +48,8 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const ADDRESS = 'bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq';
+/** Well-formed (SV2 4.7), and nobody's. */
+const AUTHORITY_KEY = '9bDuixKmZqAJnrmP746n8zU1wyAQRrus7th9dxnkPg6RzQvCnan';
 const SECOND_ADDRESS = 'bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr';
 const NETWORK_DIFFICULTY = 146_472_570_619_930;
 const HEIGHT = 924_119;
@@ -257,12 +259,33 @@ export class MockClient implements ApiClient {
   }
 
   #connection(settings: Settings): ConnectionView {
-    const port = settings.gateway.sv1Port;
-    const endpoint = (host: string, scope: 'loopback' | 'lan') =>
-      ({ protocol: 'sv1', url: `stratum+tcp://${host}:${port}`, host, port, scope }) as const;
-    const endpoints: ConnectionView['endpoints'] = [endpoint('127.0.0.1', 'loopback')];
-    if (settings.gateway.exposure === 'lan') endpoints.unshift(endpoint('192.168.1.20', 'lan'));
-    return { exposure: settings.gateway.exposure, endpoints, problem: null };
+    const { sv1Port, sv2Port, exposure } = settings.gateway;
+    const endpoints: ConnectionView['endpoints'] = [];
+    for (const protocol of ['sv1', 'sv2'] as const) {
+      for (const host of exposure === 'lan' ? ['192.168.1.20', '127.0.0.1'] : ['127.0.0.1']) {
+        const scope = host === '127.0.0.1' ? 'loopback' : 'lan';
+        endpoints.push(
+          protocol === 'sv1'
+            ? {
+                protocol,
+                url: `stratum+tcp://${host}:${sv1Port}`,
+                host,
+                port: sv1Port,
+                scope,
+                authorityKey: null,
+              }
+            : {
+                protocol,
+                url: `stratum2+tcp://${host}:${sv2Port}/${AUTHORITY_KEY}`,
+                host,
+                port: sv2Port,
+                scope,
+                authorityKey: AUTHORITY_KEY,
+              },
+        );
+      }
+    }
+    return { exposure, endpoints, problem: null };
   }
 
   #node(now: number, network: Network): NodeView {

@@ -1,8 +1,9 @@
 // A process with the parts of the engine that serve miners: templates over RPC, solo jobs, gateway, books. No page.
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { installSha256 } from '../../src-main/core/bitcoin/hash.ts';
 import { resolvePayouts } from '../../src-main/core/mining/payout.ts';
+import { fastSha256 } from '../../src-main/engine/fast-sha256.ts';
 import { createGateway } from '../../src-main/services/gateway/index.ts';
 import { Ledger } from '../../src-main/services/ledger/index.ts';
 import { silentLog } from '../../src-main/services/log/index.ts';
@@ -27,12 +28,7 @@ const SHARES_PER_MINUTE = 60_000;
 
 const setup = JSON.parse(process.argv[2] ?? '') as OwnServerSetup;
 // As the engine does at its start.
-installSha256((data) => {
-  const text = hash('sha256', data, 'binary');
-  const digest = new Uint8Array(32);
-  for (let i = 0; i < 32; i += 1) digest[i] = text.charCodeAt(i);
-  return digest;
-});
+installSha256(fastSha256);
 const clock = { now: () => Date.now() };
 const log = silentLog;
 const network = 'regtest';

@@ -2,13 +2,16 @@
 // templates harder. On regtest every second hash is a block; so it is for no server, and shares are shares.
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { targetToBits, bitsToTarget } from '../../src-main/core/bitcoin/target.ts';
 
 /** Difficulty 65,536: none of the shares of a bench is likely to meet it. */
 const BITS = 0x1b00ffff;
 const MAX_BODY = 64_000_000;
+/** The target stands within so many bytes of a template's end: what follows its transactions is about 1 kB. */
+const TAIL = 16_384;
 
 const TARGET = bitsToTarget(BITS);
 if (targetToBits(TARGET) !== BITS) throw new Error('rpc-shim: bits and target do not agree');
@@ -26,6 +29,19 @@ async function readAll(message: IncomingMessage): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Passes on what comes, as it comes. Its end is held back and hardened, for a template is most of a reply's time on its way. */
+async function passTemplate(reply: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  let tail: Buffer = Buffer.alloc(0);
+  for await (const chunk of reply as AsyncIterable<Buffer>) {
+    const joined = Buffer.concat([tail, chunk]);
+    const passed = Math.max(0, joined.length - TAIL);
+    if (passed > 0) outgoing.write(joined.subarray(0, passed));
+    tail = joined.subarray(passed);
+  }
+  harden(tail);
+  outgoing.end(tail);
 }
 
 /** Writes over the old values in place: they have the same length, and stand behind the transactions. */
@@ -57,13 +73,13 @@ const server = createServer((incoming, outgoing) => {
     outgoing.on('close', () => forward.destroy());
     forward.end(body);
     const [reply] = (await once(forward, 'response')) as [IncomingMessage];
-    const answer = await readAll(reply);
-    if (body.includes('getblocktemplate')) harden(answer);
+    const length = reply.headers['content-length'];
     outgoing.writeHead(reply.statusCode ?? 502, {
       'content-type': reply.headers['content-type'] ?? 'application/json',
-      'content-length': answer.length,
+      ...(length === undefined ? {} : { 'content-length': length }),
     });
-    outgoing.end(answer);
+    if (body.includes('getblocktemplate')) await passTemplate(reply, outgoing);
+    else await pipeline(reply, outgoing);
   })().catch(() => outgoing.destroy());
 });
 // Long polls last as long as they last.

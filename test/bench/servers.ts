@@ -106,8 +106,16 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-/** Public-pool with its defaults, told of new blocks by ZMQ where the node has it, for it is quicker so than by asking. */
-export async function startPublicPool(node: BenchNode, checkout: string): Promise<MeasuredServer> {
+/**
+ * Public-pool as its own example configures it: it asks the node twice a second whether there is a new block. With
+ * `zmqPort` the node tells it, which is quicker.
+ */
+export async function startPublicPool(
+  node: BenchNode,
+  checkout: string,
+  zmqPort?: number,
+): Promise<MeasuredServer> {
+  const name = zmqPort === undefined ? 'public-pool' : 'public-pool with ZMQ';
   const folder = mkdtempSync(join(tmpdir(), 'adit-bench-peer-'));
   mkdirSync(join(folder, 'DB'));
   const port = await freePort();
@@ -123,7 +131,7 @@ export async function startPublicPool(node: BenchNode, checkout: string): Promis
       BITCOIN_RPC_PORT: String(node.shimPort),
       BITCOIN_RPC_TIMEOUT: '10000',
       BITCOIN_RPC_COOKIEFILE: node.cookieFile,
-      ...(node.zmqPort === undefined ? {} : { BITCOIN_ZMQ_HOST: `tcp://127.0.0.1:${node.zmqPort}` }),
+      ...(zmqPort === undefined ? {} : { BITCOIN_ZMQ_HOST: `tcp://127.0.0.1:${zmqPort}` }),
       API_PORT: String(await freePort()),
       STRATUM_PORT: String(port),
       NETWORK: 'regtest',
@@ -137,7 +145,7 @@ export async function startPublicPool(node: BenchNode, checkout: string): Promis
   };
   for (const deadline = Date.now() + START_MS; Date.now() < deadline; await sleep(100)) {
     if (child.exitCode !== null) break;
-    if (await answers(port)) return { name: 'public-pool', pid: child.pid ?? 0, port, stop };
+    if (await answers(port)) return { name, pid: child.pid ?? 0, port, stop };
   }
   const said = readFileSync(words, 'utf8').slice(-1_000);
   await stop();

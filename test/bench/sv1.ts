@@ -32,29 +32,39 @@ interface Round {
 
 type Say = (line: string) => void;
 
+const LOAD = {
+  host: '127.0.0.1',
+  miners: MINERS,
+  sharesPerMinute: SHARES_PER_MINUTE,
+  suggestDifficulty: DIFFICULTY,
+};
+
+async function loadTips(node: BenchNode, server: MeasuredServer, say: Say): Promise<LoadResult> {
+  const result = await runLoad({
+    ...LOAD,
+    port: server.port,
+    user: node.address,
+    seconds: TIP_SECONDS,
+    moveTip: node.moveTip,
+    tipEveryMs: TIP_EVERY_MS,
+  });
+  const { missed } = result.tipToLastNotify;
+  if (missed > 0) say(`${server.name}: ${missed} tips did not reach every miner`);
+  return result;
+}
+
 /** A server in a fresh process under the load of 1,000 miners, then another one with 1,000 that do nothing. */
 async function measure(node: BenchNode, start: () => Promise<MeasuredServer>, say: Say): Promise<Round> {
   const busy = await start();
-  const load = {
-    host: '127.0.0.1',
-    port: busy.port,
-    user: node.address,
-    miners: MINERS,
-    sharesPerMinute: SHARES_PER_MINUTE,
-    suggestDifficulty: DIFFICULTY,
-  };
   let burstCpu = 0;
   let moving: LoadResult;
   let calm: LoadResult;
   try {
-    moving = await runLoad({
-      ...load,
-      seconds: TIP_SECONDS,
-      moveTip: node.moveTip,
-      tipEveryMs: TIP_EVERY_MS,
-    });
+    moving = await loadTips(node, busy, say);
     calm = await runLoad({
-      ...load,
+      ...LOAD,
+      port: busy.port,
+      user: node.address,
       seconds: CALM_SECONDS,
       burst: BURST,
       onPhase: (phase) => {
@@ -71,13 +81,11 @@ async function measure(node: BenchNode, start: () => Promise<MeasuredServer>, sa
     await sleep(2_000);
     const before = residentKb(idle.pid);
     await runLoad({
-      host: '127.0.0.1',
+      ...LOAD,
       port: idle.port,
       user: node.address,
-      miners: MINERS,
       seconds: SETTLE_SECONDS,
       sharesPerMinute: 0,
-      suggestDifficulty: DIFFICULTY,
       onPhase: (phase, edge) => {
         if (phase === 'steady' && edge === 'end') idleKb = (residentKb(idle.pid) - before) / MINERS;
       },
@@ -88,7 +96,6 @@ async function measure(node: BenchNode, start: () => Promise<MeasuredServer>, sa
   const { burst, steady } = calm;
   const { tipToLastNotify: tips } = moving;
   say(`${busy.name}: ${JSON.stringify({ moving, calm, burstCpu, idleKb })}`);
-  if (tips.missed > 0) say(`${busy.name}: ${tips.missed} tips did not reach every miner`);
   return {
     tips: tips.all,
     replyP99: Math.max(steady.p99 ?? Number.NaN, burst?.p99 ?? Number.NaN),
@@ -109,28 +116,49 @@ export async function benchSv1(rounds: number, say: Say): Promise<Figure[]> {
   const node = await BenchNode.start();
   const ours: Round[] = [];
   const peers: Round[] = [];
+  const told: (readonly number[])[] = [];
   try {
     for (let round = 1; round <= rounds; round += 1) {
       say(`sv1: round ${round} of ${rounds}`);
       ours.push(await measure(node, () => startOwn(node), say));
-      if (checkout !== undefined) peers.push(await measure(node, () => startPublicPool(node, checkout), say));
+      if (checkout === undefined) continue;
+      peers.push(await measure(node, () => startPublicPool(node, checkout), say));
+      if (node.zmqPort !== undefined) told.push(await tipsWhenTold(node, checkout, node.zmqPort, say));
     }
   } finally {
     await node.stop();
   }
-  const peerName = node.zmqPort === undefined ? 'public-pool' : 'public-pool with ZMQ';
-  const compare = (name: string, unit: string, of: (round: Round) => number): Figure =>
-    figure(
-      name,
-      unit,
-      median(ours.map(of)),
-      peers.length === 0 ? undefined : median(peers.map(of)),
-      peerName,
-    );
+  const tipsP99 = ({ tips }: { readonly tips: readonly number[] }): number => quantile(tips, 0.99);
+  const compare = (name: string, unit: string, of: (round: Round) => number): Figure => {
+    const peer = peers.length === 0 ? undefined : median(peers.map(of));
+    return figure(name, unit, median(ours.map(of)), peer, 'public-pool');
+  };
+  const tips = compare('sv1.tip-to-last-notify.p99.1000', 'ms', tipsP99);
+  const toldP99 = told.map((times) => tipsP99({ tips: times }));
   return [
-    compare('sv1.tip-to-last-notify.p99.1000', 'ms', ({ tips }) => quantile(tips, 0.99)),
+    tips,
+    ...(told.length === 0
+      ? []
+      : [figure(`${tips.name}.zmq`, 'ms', tips.value, median(toldP99), 'public-pool with ZMQ')]),
     compare('sv1.submit-to-reply.p99.1000', 'ms', ({ replyP99 }) => replyP99),
     compare('sv1.checked-shares', '1/s per core', ({ sharesPerCore }) => sharesPerCore),
     compare('sv1.memory-per-idle-miner', 'kB', ({ idleKb }) => idleKb),
   ];
+}
+
+/** Public-pool's tips when the node tells it of them: not how it ships, but how it is quickest. */
+async function tipsWhenTold(
+  node: BenchNode,
+  checkout: string,
+  zmqPort: number,
+  say: Say,
+): Promise<readonly number[]> {
+  const server = await startPublicPool(node, checkout, zmqPort);
+  try {
+    const result = await loadTips(node, server, say);
+    say(`${server.name}: ${JSON.stringify(result)}`);
+    return result.tipToLastNotify.all;
+  } finally {
+    await server.stop();
+  }
 }

@@ -225,6 +225,24 @@ test.describe('miners', () => {
     await page.getByRole('button', { name: 'Copy Pool address' }).click();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('stratum+tcp://127.0.0.1:3333');
   });
+
+  test('shows Stratum V2 with its key, and which machines use which', async ({ page, mock, context }) => {
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await mock.open('ready', 'miners');
+    const card = page.locator('[data-card="point"]');
+    await expect(card).toContainText('V2 (Bitaxe from AxeOS 2.15, NerdQAxe)');
+    await card.getByRole('button', { name: 'Stratum V2' }).click();
+    await expect(card).not.toContainText(':3333');
+    const copied = async (name: string): Promise<string> => {
+      await card.getByRole('button', { name }).click();
+      return page.evaluate(() => navigator.clipboard.readText());
+    };
+    expect(await copied('Copy Pool address')).toBe('stratum2+tcp://127.0.0.1:3336');
+    const key = await copied('Copy Authority key');
+    expect(key).toMatch(/^9[1-9A-HJ-NP-Za-km-z]{50}$/);
+    expect(await copied('Copy In one line')).toBe(`stratum2+tcp://127.0.0.1:3336/${key}`);
+    expect(await namelessControls(page)).toEqual([]);
+  });
 });
 
 test.describe('node', () => {

@@ -1,5 +1,6 @@
 // The whole engine on a real regtest node: what `npm run practice` runs, in process.
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ApiClient, Topic, TopicName } from '../../src-main/core/api/schema.ts';
 import { createEngine, type Engine, type EngineOptions } from '../../src-main/engine.ts';
 import { LockedError } from '../../src-main/engine/lock.ts';
+import { displayHash } from '../../src-main/core/bitcoin/bytes.ts';
 import { silentLog } from '../../src-main/services/log/index.ts';
+import { connectSv2 } from '../../src-main/services/upstream/index.ts';
 
 const REGTEST = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080';
 const MAINNET = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4';
@@ -51,7 +54,7 @@ const begin = (over: Partial<EngineOptions> = {}): Promise<Engine> =>
     practice: true,
     log: silentLog,
     ...over,
-    overrides: { sv1Port: 0, ...over.overrides },
+    overrides: { sv1Port: 0, sv2Port: 0, ...over.overrides },
   });
 
 describe('the engine without a node', () => {
@@ -84,6 +87,19 @@ describe('the engine without a node', () => {
       api.command('settings.update', { payouts: { regtest: [{ address: REGTEST, basisPoints: 10_000 }] } }),
     ).rejects.toMatchObject({ code: 'settings.fixed', field: 'payouts' });
     await api.command('settings.update', { tag: '/ok/' });
+    api.close();
+    await engine.stop();
+  });
+
+  it('keeps the two protocols on ports of their own', async () => {
+    const engine = await begin({ overrides: { sv1Port: undefined, sv2Port: undefined } });
+    const api = engine.client();
+    const set = (gateway: { sv1Port?: number; sv2Port?: number }) =>
+      api.command('settings.update', { gateway });
+    await expect(set({ sv2Port: 3333 })).rejects.toMatchObject({ field: 'gateway.sv2Port' });
+    await expect(set({ sv1Port: 3336 })).rejects.toMatchObject({ field: 'gateway.sv1Port' });
+    await set({ sv1Port: 3336, sv2Port: 3333 });
+    await set({ sv1Port: 3333, sv2Port: 3336 });
     api.close();
     await engine.stop();
   });
@@ -234,23 +250,79 @@ describe.skipIf(process.env['ADIT_TEST_NODE'] === undefined)(
       const taken = createServer();
       await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
       const { port } = taken.address() as AddressInfo;
-      engine = await createEngine({ version: '0', dataDir: folder, practice: true, log: silentLog });
+      engine = await createEngine({
+        version: '0',
+        dataDir: folder,
+        practice: true,
+        log: silentLog,
+        overrides: { sv2Port: 0 },
+      });
       api = engine.client();
       await api.command('settings.update', { gateway: { sv1Port: port } });
       await engine.start();
       const closed = await until(api, 'connection', (now) => now.problem !== null);
       expect(closed.problem).toMatch(String(port));
-      expect(closed.endpoints).toEqual([]);
+      // Stratum V2 is served all the same.
+      expect(closed.endpoints.map((endpoint) => endpoint.protocol)).toEqual(['sv2']);
       await new Promise((resolve) => taken.close(resolve));
       // Any change of the listener's settings opens it anew.
       await api.command('settings.update', { gateway: { sharesPerMinute: 7 } });
       const opened = await until(
         api,
         'connection',
-        (now) => now.problem === null && now.endpoints.length > 0,
+        (now) => now.problem === null && now.endpoints.some((endpoint) => endpoint.protocol === 'sv1'),
       );
       expect(opened.endpoints[0]?.port).toBe(port);
       await until(api, 'miners', (rows) => Object.values(rows).some((row) => row.status === 'active'));
+    });
+
+    it('serves Stratum V2 machines with the key the page shows, which stays', async () => {
+      await open();
+      const withV2 = (now: Topic<'connection'>) => now.endpoints.find(({ protocol }) => protocol === 'sv2');
+      const endpoint = withV2(await until(api, 'connection', (now) => withV2(now) !== undefined));
+      const { host = '', port = 0, authorityKey } = endpoint ?? {};
+      expect(endpoint?.url).toBe(`stratum2+tcp://${host}:${port}/${authorityKey}`);
+      const job = await until(api, 'job', (now) => now !== null);
+      const client = await connectSv2({
+        host,
+        port,
+        authorityKey: authorityKey ?? '',
+        vendor: 'Bitaxe',
+        random: (length) => new Uint8Array(randomBytes(length)),
+        now: Date.now,
+      });
+      const channel = await client.openExtended({
+        userIdentity: 'attic',
+        nominalHashRate: 1e12,
+        minExtranonceSize: 6,
+      });
+      const rows = await until(api, 'miners', (all) =>
+        Object.values(all).some(({ worker }) => worker === 'attic'),
+      );
+      expect(Object.values(rows).find(({ worker }) => worker === 'attic')).toMatchObject({
+        protocol: 'sv2',
+        userAgent: 'Bitaxe',
+        status: 'quiet',
+      });
+      expect(displayHash(channel.current?.previousHash ?? new Uint8Array(32))).toMatch(/^[0-9a-f]{64}$/);
+      expect(job?.payoutVerified).toBe(true);
+      client.close();
+      // The port is another one then; the key is the same.
+      await api.command('settings.update', { gateway: { sharesPerMinute: 8 } });
+      const later = withV2(
+        await until(api, 'connection', (now) => ![undefined, port].includes(withV2(now)?.port)),
+      );
+      expect(later?.authorityKey).toBe(authorityKey);
+      // A damaged key is told of aloud, and a new one is made.
+      await close();
+      writeFileSync(join(folder, 'sv2-authority.json'), '{');
+      await open();
+      const events = await until(api, 'events', (list) =>
+        list.some(({ code }) => code === 'gateway.newAuthorityKey'),
+      );
+      expect(events.find(({ code }) => code === 'gateway.newAuthorityKey')?.message).toMatch(/new key/);
+      const renewed = withV2(await until(api, 'connection', (now) => withV2(now) !== undefined));
+      expect(renewed?.authorityKey).not.toBe(authorityKey);
     });
 
     it('remembers blocks and machines, and leaves no process behind', async () => {

@@ -43,6 +43,17 @@ describe('hex', () => {
     expect(code(() => parseHash('00'))).toBe('hex');
     expect(code(() => displayHash(new Uint8Array(31)))).toBe('range');
   });
+
+  it('refuses a hash with any one digit wrong, and takes capitals', () => {
+    const digits = '0123456789abcdef'.repeat(4);
+    for (let place = 0; place < 64; place += 1) {
+      for (const wrong of ['g', ' ', '/', ':', '\u0130', '\u0430'])
+        expect(code(() => parseHash(`${digits.slice(0, place)}${wrong}${digits.slice(place + 1)}`))).toBe(
+          'hex',
+        );
+    }
+    expect(parseHash(digits.toUpperCase())).toEqual(hexToBytes(digits).toReversed());
+  });
 });
 
 describe('compactSize', () => {

@@ -85,7 +85,7 @@ describe('the headline', () => {
 });
 
 describe('where miners connect', () => {
-  const at = [{ host: '0.0.0.0', port: 3333 }];
+  const at = { sv1: [{ host: '0.0.0.0', port: 3333 }], sv2: [], authorityKey: undefined };
   it('shows this computer alone, or the network first', () => {
     expect(connectionView(at, 'loopback', ['192.168.1.5'], null).endpoints.map((e) => e.url)).toEqual([
       'stratum+tcp://127.0.0.1:3333',
@@ -95,8 +95,22 @@ describe('where miners connect', () => {
       ['stratum+tcp://127.0.0.1:3333', 'loopback'],
     ]);
   });
+  it('shows Stratum V2 with the key its machines need, the address of V1 first', () => {
+    const both = { ...at, sv2: [{ host: '0.0.0.0', port: 3336 }], authorityKey: '9key' };
+    const { endpoints } = connectionView(both, 'lan', ['192.168.1.5'], null);
+    expect(endpoints.map((e) => e.protocol)).toEqual(['sv1', 'sv1', 'sv2', 'sv2']);
+    expect(endpoints[2]).toEqual({
+      protocol: 'sv2',
+      url: 'stratum2+tcp://192.168.1.5:3336/9key',
+      host: '192.168.1.5',
+      port: 3336,
+      scope: 'lan',
+      authorityKey: '9key',
+    });
+  });
   it('shows no address while it does not listen', () => {
-    expect(connectionView([], 'lan', ['192.168.1.5'], 'port taken')).toEqual({
+    const none = { sv1: [], sv2: [], authorityKey: '9key' };
+    expect(connectionView(none, 'lan', ['192.168.1.5'], 'port taken')).toEqual({
       exposure: 'lan',
       endpoints: [],
       problem: 'port taken',

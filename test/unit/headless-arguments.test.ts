@@ -10,6 +10,7 @@ describe('the command line', () => {
       network: undefined,
       exposure: undefined,
       sv1Port: undefined,
+      sv2Port: undefined,
       payout: undefined,
       page: true,
       blocks: 0,
@@ -18,7 +19,7 @@ describe('the command line', () => {
 
   it('reads what the help names', () => {
     const words =
-      '--data /d --node /n --network signet --payout tb1 --listen ::1 --port 0 --miners lan --sv1-port 3334 --allow-host nas.local --no-page --log-level debug';
+      '--data /d --node /n --network signet --payout tb1 --listen ::1 --port 0 --miners lan --sv1-port 3334 --sv2-port 3335 --allow-host nas.local --no-page --log-level debug';
     expect(readArguments(words.split(' '))).toMatchObject({
       data: '/d',
       node: '/n',
@@ -28,6 +29,7 @@ describe('the command line', () => {
       port: 0,
       exposure: 'lan',
       sv1Port: 3334,
+      sv2Port: 3335,
       allowedHosts: ['nas.local'],
       page: false,
       logLevel: 'debug',
@@ -42,6 +44,7 @@ describe('the command line', () => {
       threads: 2,
       port: 0,
       sv1Port: 0,
+      sv2Port: 0,
     });
   });
 

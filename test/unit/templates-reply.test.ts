@@ -167,6 +167,52 @@ describe('checkReply', () => {
     expect(() => checkReply(raw, 'regtest')).toThrow(message);
   });
 
+  const bounds: readonly (readonly [field: string, wrong: readonly unknown[]])[] = [
+    ['data', [undefined, null, 7, ['00'.repeat(70)], '00'.repeat(59), `${'00'.repeat(59)}0`]],
+    ['txid', [undefined, 7, 'a'.repeat(63), 'a'.repeat(65), `${'a'.repeat(64)}\n`, 'A'.repeat(64)]],
+    ['txid', ['/', ':', '`', 'g', '@', ' ', '\u0130', '\u0430'].map((digit) => `${'a'.repeat(63)}${digit}`)],
+    ['hash', [null, {}, '', 'F'.repeat(64), `g${'0'.repeat(63)}`, [`${'0'.repeat(64)}`]]],
+    ['depends', [undefined, null, {}, '', [1.5], [Number.NaN], [null], [2 ** 53], Array(16_667).fill(1)]],
+    ['fee', [undefined, null, true, 1n, 0.5, Number.POSITIVE_INFINITY, 21e14 + 1]],
+    ['sigops', [undefined, '4', -1, 1.5, 80_001]],
+    ['weight', [undefined, '400', 239, 400.5, 4_000_001]],
+  ];
+  it.each(bounds.flatMap(([field, wrong]) => wrong.map((value, place) => ({ field, place, value }))))(
+    'refuses a transaction whose $field is wrong ($place)',
+    ({ field, value }) => {
+      const raw = replyOf();
+      Object.assign(raw.transactions[1] as object, { [field]: value });
+      expect(() => checkReply(raw, 'regtest')).toThrow(TemplateReplyError);
+      expect(() => checkReply(raw, 'regtest')).toThrow(`transactions.1.${field}`);
+    },
+  );
+
+  it.each([[undefined], [null], ['00'], [7]])('refuses %s for a transaction', (entry) => {
+    const raw = { ...replyOf(), transactions: [entry] };
+    expect(() => checkReply(raw, 'regtest')).toThrow('transactions.0: ');
+  });
+
+  it('takes every field of a transaction at its bounds', () => {
+    const raw = { ...replyOf({ count: 0 }), coinbasevalue: 1 };
+    const digits = '0123456789abcdef'.repeat(4);
+    const entry = {
+      data: '00'.repeat(60),
+      txid: digits,
+      hash: digits,
+      depends: [],
+      fee: 0,
+      sigops: 0,
+      weight: 240,
+    };
+    expect(checkReply({ ...raw, transactions: [entry] }, 'regtest').transactions).toMatchObject([
+      { txid: digits, wtxid: digits, fee: 0, sigops: 0, weight: 240 },
+    ]);
+    const most = { ...entry, data: '00'.repeat(1_000_000), fee: 21e14, sigops: 80_000, weight: 4_000_000 };
+    expect(checkReply({ ...raw, transactions: [most] }, 'regtest').transactions).toMatchObject([
+      { fee: 21e14, sigops: 80_000, weight: 4_000_000 },
+    ]);
+  });
+
   it('refuses transactions that together do not fit a block', () => {
     const sigops = replyOf();
     for (const entry of sigops.transactions) entry.sigops = 30_000;

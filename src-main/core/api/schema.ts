@@ -209,15 +209,18 @@ const connection = z.object({
   exposure: z.enum(['loopback', 'lan']),
   endpoints: z.array(
     z.object({
-      protocol: z.enum(['sv1']),
+      protocol: z.enum(['sv1', 'sv2']),
+      /** What a machine takes as one line; of Stratum V2 with the authority key at its end. */
       url: z.string(),
       host: z.string(),
       port: z.number(),
       /** Reachable from this computer only, or from the local network. */
       scope: z.enum(['loopback', 'lan']),
+      /** Stratum V2: the key by which machines know that they talk to this Adit. */
+      authorityKey: z.string().nullable(),
     }),
   ),
-  /** Set when the port could not be opened. */
+  /** Set when a port could not be opened. */
   problem: z.string().nullable(),
 });
 export type ConnectionView = z.output<typeof connection>;

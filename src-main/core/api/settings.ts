@@ -47,6 +47,7 @@ export const settingsSchema = z.strictObject({
     /** `loopback`: only this computer's own programs; `lan`: machines on the local network too. */
     exposure: z.enum(['loopback', 'lan']),
     sv1Port: z.int().min(1).max(65_535),
+    sv2Port: z.int().min(1).max(65_535),
     /** What a machine starts with before its speed is known. 0: pick by the machine's name. */
     startDifficulty: z
       .number()
@@ -75,6 +76,7 @@ export const DEFAULT_SETTINGS: Settings = {
   gateway: {
     exposure: 'loopback',
     sv1Port: 3333,
+    sv2Port: 3336,
     startDifficulty: 0,
     sharesPerMinute: 6,
     maxConnections: 2_000,

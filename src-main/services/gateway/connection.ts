@@ -1,12 +1,11 @@
 import type { Socket } from 'node:net';
 import { leastDifficulty, powerOfTwo, Vardiff } from '../../core/mining/vardiff.ts';
 import type { Session } from '../../core/stratum-v1/session.ts';
+import { PeerBudget } from './budget.ts';
 import type { GatewayLimits } from './limits.ts';
 import { LineBuffer } from './lines.ts';
 import type { MinerLink } from './miners.ts';
 
-/** What an accepted share makes up for, in refused ones. */
-const INVALID_PER_ACCEPTED = 5;
 /** Different suggestions of one connection that are followed; firmware repeats the same one as a sign of life. */
 const MAX_SUGGESTIONS = 10;
 
@@ -17,6 +16,7 @@ export class Connection implements MinerLink {
   readonly remote: string;
   readonly session: Session;
   readonly lines: LineBuffer;
+  readonly budget: PeerBudget;
   readonly openedAt: number;
   /** Machine ids by worker name. */
   readonly machines = new Map<string, string>();
@@ -33,10 +33,6 @@ export class Connection implements MinerLink {
   #begin: number | undefined;
   #suggestions = 0;
   #suggested = 0;
-  #secondBegan = 0;
-  #messages = 0;
-  #invalid = 0;
-  #invalidAt: number;
   #out = '';
   #gathering = false;
 
@@ -48,7 +44,7 @@ export class Connection implements MinerLink {
     this.openedAt = now;
     this.heardAt = now;
     this.pingedAt = now;
-    this.#invalidAt = now;
+    this.budget = new PeerBudget(limits, now);
     this.#limits = limits;
   }
 
@@ -90,31 +86,12 @@ export class Connection implements MinerLink {
 
   /** An accepted share. Gives the new difficulty when it changes. */
   accepted(now: number, assigned: number): number | undefined {
-    this.#invalid = Math.max(0, this.#invalid - INVALID_PER_ACCEPTED);
+    this.budget.accepted();
     return this.#vardiff?.share(now, assigned);
   }
 
   tick(now: number): number | undefined {
     return this.#vardiff?.tick(now);
-  }
-
-  /** A refused share or a senseless request. True when there were too many. */
-  invalid(now: number): boolean {
-    const forgiven = ((now - this.#invalidAt) / 1_000) * this.#limits.invalidPerSecond;
-    this.#invalid = Math.max(0, this.#invalid - Math.max(0, forgiven)) + 1;
-    this.#invalidAt = now;
-    return this.#invalid > this.#limits.maxInvalid;
-  }
-
-  /** Counts a message. Gives the milliseconds to wait before the next is read, 0 for none. */
-  throttle(now: number): number {
-    const age = now - this.#secondBegan;
-    if (age >= 1_000 || age < 0) {
-      this.#secondBegan = now;
-      this.#messages = 0;
-    }
-    this.#messages += 1;
-    return this.#messages < this.#limits.messagesPerSecond ? 0 : Math.max(1, 1_000 - Math.max(0, age));
   }
 
   /** Until `flush`, what is sent is gathered, so that many answers leave in one packet. */

@@ -1,5 +1,4 @@
-import { createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { bytesToHex, concatBytes } from '../../core/bitcoin/bytes.ts';
 import { targetOfDifficulty } from '../../core/bitcoin/target.ts';
 import { ExtranonceAllocator } from '../../core/mining/extranonce.ts';
@@ -24,10 +23,12 @@ import {
 import type { Output, SubmittedShare } from '../../core/stratum-v1/session.ts';
 import type { Log } from '../log/index.ts';
 import type { Upstream } from '../upstream/index.ts';
+import { Audience } from './audience.ts';
 import { Connection } from './connection.ts';
-import { GatewayError, listenError } from './errors.ts';
+import { GatewayError } from './errors.ts';
 import { limitsWith } from './limits.ts';
 import type { GatewayLimits } from './limits.ts';
+import { Listeners, every, isLoopback, remoteOf } from './listen.ts';
 import { Miners } from './miners.ts';
 import { NoticeBoard } from './notices.ts';
 import type { Notice } from './notices.ts';
@@ -44,8 +45,6 @@ const SWEEP_MS = 1_000;
 const LAST_WORDS_MS = 2_000;
 /** A difficulty that rises by this factor stops the old work at once; anything less waits for the work to run out. */
 const CLEAN_FACTOR = 4;
-/** Listeners look at every machine: when a farm comes back after a power cut, they are told so often at most. ms */
-const MINERS_EVERY_MS = 100;
 /** Shares of machines remembered against being counted twice. About 60 bytes each. */
 const MAX_SEEN = 200_000;
 
@@ -96,12 +95,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new StratumV1Gateway(options);
 }
 
-function every(ms: number, callback: () => void): () => void {
-  const timer = setInterval(callback, ms);
-  timer.unref();
-  return () => clearInterval(timer);
-}
-
 class StratumV1Gateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #upstream: Upstream;
@@ -115,14 +108,10 @@ class StratumV1Gateway implements Gateway {
   /** Those that get jobs, in no order that matters. */
   readonly #ready: Connection[] = [];
   readonly #perAddress = new Map<string, number>();
-  readonly #miners = new Miners();
+  readonly #miners = new Miners('sv1');
   readonly #notices: NoticeBoard;
-  readonly #shareListeners = new Set<(event: ShareEvent) => void>();
-  readonly #minersListeners = new Set<() => void>();
-  readonly #noticeListeners = new Set<(notice: Notice) => void>();
-  #minersChanged = false;
-  #minersToldAt = -MINERS_EVERY_MS;
-  #servers: Server[] = [];
+  readonly #audience: Audience;
+  readonly #listeners: Listeners;
   #started = false;
   #release: (() => void)[] = [];
   #current: CurrentJob | undefined;
@@ -137,24 +126,15 @@ class StratumV1Gateway implements Gateway {
     this.#log = options.log;
     const start = options.random(EXTRANONCE1_SIZE).reduce((number, byte) => number * 256 + byte, 0);
     this.#allocator = new ExtranonceAllocator(EXTRANONCE1_SIZE, start);
+    this.#audience = new Audience(options.log);
+    this.#listeners = new Listeners((socket) => this.#accept(socket), options.log);
     this.#notices = new NoticeBoard((notice) => {
       this.#log.warn(`gateway: ${notice.remote}: ${notice.detail}`, {
         code: notice.code,
         remote: notice.remote,
       });
-      this.#tell(this.#noticeListeners, notice);
+      this.#audience.tellNotice(notice);
     });
-  }
-
-  /** Listeners belong to others: one that throws must neither stop the rest nor the miner's connection. */
-  #tell<A extends readonly unknown[]>(listeners: ReadonlySet<(...args: A) => void>, ...args: A): void {
-    for (const listener of listeners) {
-      try {
-        listener(...args);
-      } catch (error) {
-        this.#log.error('gateway: a listener failed', { error: (error as Error).stack });
-      }
-    }
   }
 
   async start(): Promise<void> {
@@ -162,14 +142,8 @@ class StratumV1Gateway implements Gateway {
     this.#started = true;
     const { host, port } = this.#options;
     try {
-      let chosen = port;
-      for (const address of typeof host === 'string' ? [host] : host) {
-        const server = await this.#listen(address, chosen);
-        this.#servers.push(server);
-        chosen = (server.address() as AddressInfo).port;
-      }
+      await this.#listeners.open(host, port);
     } catch (error) {
-      await this.#closeServers();
       this.#started = false;
       throw error;
     }
@@ -181,49 +155,17 @@ class StratumV1Gateway implements Gateway {
     ];
   }
 
-  async #listen(host: string, port: number): Promise<Server> {
-    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) =>
-      this.#accept(socket),
-    );
-    await new Promise<void>((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port));
-      server.once('error', failed);
-      // A farm comes back all at once after a power cut.
-      server.listen({ host, port, backlog: 4_096 }, () => {
-        server.off('error', failed);
-        resolve();
-      });
-    }).catch(async (error: unknown) => {
-      // A computer without IPv6 still has all its IPv4 addresses.
-      const cause = error instanceof GatewayError ? (error.cause as NodeJS.ErrnoException) : undefined;
-      if (host === '::' && cause?.code === 'EAFNOSUPPORT') return;
-      throw error;
-    });
-    if (!server.listening) return this.#listen('0.0.0.0', port);
-    server.on('error', (error) => this.#log.error('gateway: the listener failed', { error: error.message }));
-    return server;
-  }
-
   async stop(): Promise<void> {
     for (const release of this.#release) release();
     this.#release = [];
     for (const connection of this.#connections) this.#close(connection);
-    await this.#closeServers();
+    await this.#listeners.close();
     this.#current = undefined;
     this.#started = false;
   }
 
-  async #closeServers(): Promise<void> {
-    const servers = this.#servers;
-    this.#servers = [];
-    await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
-  }
-
   addresses(): readonly GatewayAddress[] {
-    return this.#servers.map((server) => {
-      const { address, port } = server.address() as AddressInfo;
-      return { host: address, port };
-    });
+    return this.#listeners.addresses();
   }
 
   miners(): readonly MinerView[] {
@@ -231,18 +173,15 @@ class StratumV1Gateway implements Gateway {
   }
 
   onShare(listener: (event: ShareEvent) => void): () => void {
-    this.#shareListeners.add(listener);
-    return () => this.#shareListeners.delete(listener);
+    return this.#audience.onShare(listener);
   }
 
   onMiners(listener: () => void): () => void {
-    this.#minersListeners.add(listener);
-    return () => this.#minersListeners.delete(listener);
+    return this.#audience.onMiners(listener);
   }
 
   onNotice(listener: (notice: Notice) => void): () => void {
-    this.#noticeListeners.add(listener);
-    return () => this.#noticeListeners.delete(listener);
+    return this.#audience.onNotice(listener);
   }
 
   lastFanOutMs(): number | undefined {
@@ -253,15 +192,13 @@ class StratumV1Gateway implements Gateway {
 
   #accept(socket: Socket): void {
     const now = this.#options.clock.now();
-    const address = socket.remoteAddress;
-    if (address === undefined || !this.#started) {
+    const remote = remoteOf(socket);
+    if (remote === undefined || !this.#started) {
       socket.destroy();
       return;
     }
-    const remote = address.startsWith('::ffff:') ? address.slice(7) : address;
-    const loopback = remote === '::1' || remote.startsWith('127.');
     const here = this.#perAddress.get(remote) ?? 0;
-    const most = loopback ? this.#limits.maxPerLoopback : this.#limits.maxPerAddress;
+    const most = isLoopback(remote) ? this.#limits.maxPerLoopback : this.#limits.maxPerAddress;
     if (here >= most || this.#connections.size >= this.#limits.maxConnections) {
       // A reset: the peer learns at once, and nothing stays behind here.
       socket.resetAndDestroy();
@@ -316,7 +253,7 @@ class StratumV1Gateway implements Gateway {
     }
     if (connection.machines.size === 0) return;
     for (const id of connection.machines.values()) this.#miners.leave(id, connection);
-    this.#tellMiners();
+    this.#audience.tellMiners();
   }
 
   #drop(connection: Connection, code: string, detail: string, lastWords?: string): void {
@@ -369,7 +306,7 @@ class StratumV1Gateway implements Gateway {
         if (connection.closed) break;
         this.#handle(connection, output, events);
       }
-      const wait = connection.throttle(connection.heardAt);
+      const wait = connection.budget.throttle(connection.heardAt);
       turn += 1;
       if (wait > 0 || turn >= MESSAGES_PER_TURN) {
         this.#pause(connection, wait);
@@ -377,7 +314,7 @@ class StratumV1Gateway implements Gateway {
       }
     }
     connection.flush();
-    for (const event of events) this.#tell(this.#shareListeners, event);
+    this.#audience.tellShares(events);
   }
 
   #pause(connection: Connection, wait: number): void {
@@ -420,7 +357,7 @@ class StratumV1Gateway implements Gateway {
         this.#join(connection, output.worker);
         return;
       case 'named':
-        if (connection.machines.size > 0) this.#tellMiners();
+        if (connection.machines.size > 0) this.#audience.tellMiners();
         return;
       case 'ready':
         this.#begin(connection);
@@ -447,7 +384,7 @@ class StratumV1Gateway implements Gateway {
       worker,
       this.#miners.join(worker, connection.remote, connection, connection.heardAt),
     );
-    this.#tellMiners();
+    this.#audience.tellMiners();
   }
 
   #begin(connection: Connection): void {
@@ -462,27 +399,13 @@ class StratumV1Gateway implements Gateway {
   }
 
   #countInvalid(connection: Connection): void {
-    if (!connection.invalid(connection.heardAt)) return;
+    if (!connection.budget.invalid(connection.heardAt)) return;
     const name = connection.session.workers[0] ?? 'a machine without a name';
     this.#drop(
       connection,
       'invalidFlood',
       `${name} sent too many refused shares or senseless requests, and was disconnected.`,
     );
-  }
-
-  /** Tells of changes once per turn of the event loop, however many there were, and again only after a while. */
-  #tellMiners(): void {
-    if (this.#minersChanged) return;
-    this.#minersChanged = true;
-    const tell = (): void => {
-      this.#minersChanged = false;
-      this.#minersToldAt = performance.now();
-      this.#tell(this.#minersListeners);
-    };
-    const wait = this.#minersToldAt + MINERS_EVERY_MS - performance.now();
-    if (wait > 0) setTimeout(tell, wait).unref();
-    else setImmediate(tell);
   }
 
   // Shares
@@ -617,7 +540,7 @@ class StratumV1Gateway implements Gateway {
     if (difficulty === undefined || current === undefined || connection.closed || !session.ready) return;
     const clean = difficulty >= CLEAN_FACTOR * session.difficulty;
     this.#send(connection, session.resend(current.template, difficulty, Math.floor(now / 1_000), clean));
-    this.#tellMiners();
+    this.#audience.tellMiners();
   }
 
   // Time

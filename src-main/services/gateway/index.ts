@@ -3,5 +3,7 @@ export type { GatewayOptions } from './gateway.ts';
 export { GatewayError } from './errors.ts';
 export type { GatewayErrorCode } from './errors.ts';
 export type { GatewayLimits } from './limits.ts';
-export { minerId } from './miners.ts';
+export { joinMinerViews, minerId } from './miners.ts';
+export { createSv2Gateway } from './sv2-gateway.ts';
+export type { Sv2GatewayOptions } from './sv2-gateway.ts';
 export type { Gateway, GatewayAddress, MinerView, ShareEvent } from './types.ts';

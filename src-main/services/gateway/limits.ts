@@ -22,6 +22,16 @@ export interface GatewayLimits {
   readonly pingAfterMs: number;
   /** Silence after which the connection counts as half-open and is dropped. ms */
   readonly deadAfterMs: number;
+  /** Stratum V2: time from connecting until the first bytes of the encryption handshake are there. ms */
+  readonly helloMs: number;
+  /** Stratum V2: silence after which a connection without a channel is dropped. ms */
+  readonly emptyAfterMs: number;
+  /** Stratum V2: connections in all that have not set up yet, and those from one address. */
+  readonly maxUnfinished: number;
+  readonly maxUnfinishedPerAddress: number;
+  /** Stratum V2: channels of one connection, and of all together. A proxy opens one for each of its machines. */
+  readonly maxChannelsPerConnection: number;
+  readonly maxChannels: number;
 }
 
 const DEFAULTS = {
@@ -35,6 +45,12 @@ const DEFAULTS = {
   handshakeMs: 30_000,
   pingAfterMs: 120_000,
   deadAfterMs: 900_000,
+  helloMs: 10_000,
+  emptyAfterMs: 3_600_000,
+  maxUnfinished: 1_024,
+  maxUnfinishedPerAddress: 256,
+  maxChannelsPerConnection: 1_024,
+  maxChannels: 20_000,
 };
 
 /** Fills in what was not given. */

@@ -30,6 +30,11 @@ export function minerId(worker: string, remote: string): string {
 /** The machines behind the connections. */
 export class Miners {
   readonly #records = new Map<string, MinerEntry>();
+  readonly #protocol: MinerView['protocol'];
+
+  constructor(protocol: MinerView['protocol']) {
+    this.#protocol = protocol;
+  }
 
   /** A connection speaks for this machine from now on. Gives the machine's id. */
   join(worker: string, remote: string, link: MinerLink, now: number): string {
@@ -92,7 +97,7 @@ export class Miners {
         worker,
         userAgent: last.userAgent,
         remote,
-        protocol: 'sv1',
+        protocol: this.#protocol,
         connectedAt,
         connections: record.links.size,
         difficulty: last.difficulty,
@@ -101,4 +106,31 @@ export class Miners {
       };
     });
   }
+}
+
+/**
+ * The machines of several listeners as one list. A machine that moved from one protocol to another is there once: as it is
+ * connected now, else as it was last.
+ */
+export function joinMinerViews(...lists: readonly (readonly MinerView[])[]): readonly MinerView[] {
+  const byId = new Map<string, MinerView>();
+  for (const view of lists.flat()) {
+    const other = byId.get(view.id);
+    byId.set(view.id, other ? joined(other, view) : view);
+  }
+  return [...byId.values()];
+}
+
+function joined(a: MinerView, b: MinerView): MinerView {
+  const newer =
+    (b.connectedAt ?? -1) > (a.connectedAt ?? -1) || (b.connectedAt === a.connectedAt && later(b, a)) ? b : a;
+  return {
+    ...newer,
+    connections: a.connections + b.connections,
+    lastShareAt: later(b, a) ? b.lastShareAt : a.lastShareAt,
+  };
+}
+
+function later(a: MinerView, b: MinerView): boolean {
+  return (a.lastShareAt ?? -1) > (b.lastShareAt ?? -1);
 }

@@ -15,4 +15,12 @@ export {
   type SoloUpstreamOptions,
   type UpstreamProblem,
 } from './solo.ts';
+export {
+  Sv2ClientError,
+  connectSv2,
+  type Sv2Client,
+  type Sv2ClientErrorCode,
+  type Sv2ClientOptions,
+  type Sv2Event,
+} from './sv2-client.ts';
 export type { Finder, Upstream } from './types.ts';

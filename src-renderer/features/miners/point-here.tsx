@@ -1,6 +1,7 @@
 import HousePlug from 'lucide-react/icons/house-plug';
 import LaptopMinimal from 'lucide-react/icons/laptop-minimal';
 import { useState } from 'react';
+import type { ConnectionView } from '../../../src-main/core/api/schema.ts';
 import { useCommand } from '../../api/context.ts';
 import { t } from '../../i18n/index.ts';
 import { useTopic } from '../../stores/topics.ts';
@@ -9,6 +10,7 @@ import { Card } from '../../ui/card.tsx';
 import { CopyLine } from '../../ui/copy.tsx';
 import { Confirm } from '../../ui/dialog.tsx';
 import { Banner, Skeleton } from '../../ui/feedback.tsx';
+import { Segmented } from '../../ui/segmented.tsx';
 import { Mono } from '../../ui/text.tsx';
 import styles from './miners.module.css';
 
@@ -52,6 +54,12 @@ export function Exposure() {
   );
 }
 
+type Endpoint = ConnectionView['endpoints'][number];
+
+/** The address without the key, which machines want in a field of its own. */
+const addressOf = ({ url, authorityKey }: Endpoint) =>
+  authorityKey === null ? url : url.slice(0, -(authorityKey.length + 1));
+
 /** Where a machine has to be pointed to: the lines to type, with copy buttons. */
 export function PointHere({
   className,
@@ -61,6 +69,16 @@ export function PointHere({
   readonly waiting?: boolean;
 }) {
   const connection = useTopic('connection', (value) => value);
+  const [wanted, setWanted] = useState<'sv1' | 'sv2'>('sv1');
+  const all = connection?.endpoints ?? [];
+  const offered = (['sv1', 'sv2'] as const).filter((each) =>
+    all.some((endpoint) => endpoint.protocol === each),
+  );
+  // A listener that could not be opened has no tab.
+  const protocol = offered.includes(wanted) ? wanted : (offered[0] ?? 'sv1');
+  const endpoints = all.filter((endpoint) => endpoint.protocol === protocol);
+  const [first] = endpoints;
+  const key = first?.authorityKey ?? null;
   return (
     <Card title={t.point.title} className={className} data-card="point">
       <div className={styles.point}>
@@ -69,6 +87,17 @@ export function PointHere({
           <Banner tone="bad" title={t.point.problem}>
             <p>{connection.problem}</p>
           </Banner>
+        )}
+        {offered.length > 1 && (
+          <div className={styles.protocol}>
+            <Segmented
+              label={t.point.protocol}
+              value={protocol}
+              options={offered.map((value) => ({ value, label: t.point.protocols[value] }))}
+              onChange={setWanted}
+            />
+            <p>{t.point.which[protocol]}</p>
+          </div>
         )}
         <dl className={styles.steps}>
           <dt>
@@ -79,20 +108,39 @@ export function PointHere({
             {connection === undefined ? (
               <Skeleton height="2.1rem" />
             ) : (
-              connection.endpoints.map((endpoint) => (
+              endpoints.map((endpoint) => (
                 <div key={endpoint.url} className={styles.endpoint}>
-                  <CopyLine text={endpoint.url} thing={t.point.url} />
+                  <CopyLine text={addressOf(endpoint)} thing={t.point.url} />
                   <span className={styles.scope}>{t.point.scope[endpoint.scope]}</span>
                 </div>
               ))
             )}
-            {connection?.endpoints[0] !== undefined && (
+            {first !== undefined && (
               <p>
-                {t.point.hostPort} {t.point.host} <Mono>{connection.endpoints[0].host}</Mono>, {t.point.port}{' '}
-                <Mono>{connection.endpoints[0].port}</Mono>
+                {t.point.hostPort} {t.point.host} <Mono>{first.host}</Mono>, {t.point.port}{' '}
+                <Mono>{first.port}</Mono>
               </p>
             )}
           </dd>
+          {first !== undefined && key !== null && (
+            <>
+              <dt>
+                {t.point.key}
+                <small>{t.point.keyTechnical}</small>
+              </dt>
+              <dd>
+                <CopyLine text={key} thing={t.point.key} />
+                <p>{t.point.keyWhy}</p>
+              </dd>
+              <dt>
+                {t.point.whole}
+                <small>{t.point.wholeWhy}</small>
+              </dt>
+              <dd>
+                <CopyLine text={first.url} thing={t.point.whole} />
+              </dd>
+            </>
+          )}
           <dt>
             {t.point.user}
             <small>{t.point.userValue}</small>

@@ -210,6 +210,17 @@ function Machines({ settings }: { readonly settings: Settings }) {
         patch={(text) => ({ gateway: { sv1Port: wholeNumber(text) } })}
       />
       <TextSetting
+        label={words.portV2}
+        technical={words.portV2Technical}
+        hint={words.portHint}
+        type="number"
+        inputMode="numeric"
+        min={1}
+        max={65_535}
+        value={String(gateway.sv2Port)}
+        patch={(text) => ({ gateway: { sv2Port: wholeNumber(text) } })}
+      />
+      <TextSetting
         label={words.shares}
         technical={words.sharesTechnical}
         hint={words.sharesHint}
