@@ -31,7 +31,7 @@ async function readAll(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Passes on what comes, as it comes. Its end is held back and hardened, for a template is most of a reply's time on its way. */
+/** Passes a template on while it still comes in, so that the shim adds little to the time measured; only its end waits for the new target. */
 async function passTemplate(reply: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   let tail: Buffer = Buffer.alloc(0);
   for await (const chunk of reply as AsyncIterable<Buffer>) {

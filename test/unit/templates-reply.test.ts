@@ -171,7 +171,7 @@ describe('checkReply', () => {
     ['data', [undefined, null, 7, ['00'.repeat(70)], '00'.repeat(59), `${'00'.repeat(59)}0`]],
     ['txid', [undefined, 7, 'a'.repeat(63), 'a'.repeat(65), `${'a'.repeat(64)}\n`, 'A'.repeat(64)]],
     ['txid', ['/', ':', '`', 'g', '@', ' ', '\u0130', '\u0430'].map((digit) => `${'a'.repeat(63)}${digit}`)],
-    ['hash', [null, {}, '', 'F'.repeat(64), `g${'0'.repeat(63)}`, [`${'0'.repeat(64)}`]]],
+    ['hash', [null, {}, '', 'F'.repeat(64), `g${'0'.repeat(63)}`, ['0'.repeat(64)]]],
     ['depends', [undefined, null, {}, '', [1.5], [Number.NaN], [null], [2 ** 53], Array(16_667).fill(1)]],
     ['fee', [undefined, null, true, 1n, 0.5, Number.POSITIVE_INFINITY, 21e14 + 1]],
     ['sigops', [undefined, '4', -1, 1.5, 80_001]],
