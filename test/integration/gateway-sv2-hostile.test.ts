@@ -74,6 +74,15 @@ const OPEN = encodeFrameOf(
   }),
 );
 
+const OPEN_STANDARD = encodeFrameOf(
+  messageOf(OpenStandardMiningChannel, {
+    requestId: 1,
+    userIdentity: 'mean',
+    nominalHashRate: 0,
+    maxTarget: new Uint8Array(32).fill(255),
+  }),
+);
+
 describe('what is no Stratum V2 machine', () => {
   const SV1 = '{"id": 1, "method": "mining.subscribe", "params": ["cgminer/4.12"]}\n';
   test.each<[string, string | Uint8Array, string]>([
@@ -191,6 +200,43 @@ describe('frames that are wrong', () => {
     expect(it.gateway.miners().filter(({ connections }) => connections > 0)).toHaveLength(1);
   });
 
+  test('messages of every type with anything in them are no fault of ours', async () => {
+    const { it, honest } = await running({ limits: { messagesPerSecond: 1e6, maxInvalid: 1e6 } });
+    let state = 12_345;
+    const next = (below: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return (state >>> 8) % below;
+    };
+    const OPENED = [OPEN, OPEN_STANDARD, OPEN];
+    for (let peer = 0; peer < 40; peer += 1) {
+      const { socket, transport } = await sealed(it);
+      socket.resume();
+      socket.write(sealFrame(SETUP, transport.send));
+      for (const frame of OPENED) socket.write(sealFrame(frame, transport.send));
+      for (let i = 0; i < 60; i += 1) {
+        const base = [OPEN, OPEN_STANDARD][next(4)];
+        // A good message with a few bytes changed, or anything at all; its first field mostly names a channel there is.
+        const frame = base?.slice() ?? concatBytes(new Uint8Array(HEADER_LENGTH), random(next(60)));
+        for (let change = next(4); change > 0; change -= 1)
+          frame[HEADER_LENGTH + next(Math.max(1, frame.length - HEADER_LENGTH))] = next(256);
+        const type = base ? (frame[2] ?? 0) : 1 + next(0x7f);
+        if (!base) frame.set([1 + next(4), 0, 0, 0].slice(0, frame.length - HEADER_LENGTH), HEADER_LENGTH);
+        writeHeader(
+          frame,
+          next(10) === 0 ? next(0x7fff) : 0,
+          next(2) === 0,
+          type,
+          frame.length - HEADER_LENGTH,
+        );
+        socket.write(sealFrame(frame, transport.send));
+      }
+      socket.end();
+      await closedByPeer(socket);
+    }
+    await undisturbed(it, honest);
+    expect(it.notices.filter(({ code }) => code === 'failed' || code === 'brokenFrame')).toEqual([]);
+  });
+
   test('one that is refused learns why before the connection ends', async () => {
     const { it } = await running();
     const { socket, transport } = await sealed(it);
@@ -268,16 +314,8 @@ describe('floods', () => {
   test('messages beyond the limit wait, and come to no harm', async () => {
     const { it, honest } = await running({ limits: { messagesPerSecond: 60 } });
     const { socket, transport } = await sealed(it);
-    const standard = encodeFrameOf(
-      messageOf(OpenStandardMiningChannel, {
-        requestId: 1,
-        userIdentity: 'mean',
-        nominalHashRate: 0,
-        maxTarget: new Uint8Array(32).fill(255),
-      }),
-    );
     socket.write(sealFrame(SETUP, transport.send));
-    for (let i = 0; i < 5; i += 1) socket.write(sealFrame(standard, transport.send));
+    for (let i = 0; i < 5; i += 1) socket.write(sealFrame(OPEN_STANDARD, transport.send));
     socket.resume();
     // Three messages of this kind in a second: the set-up and two channels.
     const connections = (): number =>

@@ -133,7 +133,7 @@ job_keepalive_interval_secs = 60
 address = "127.0.0.1"
 port = ${server.port}
 authority_pubkey = "${server.authority}"
-user_identity = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+user_identity = "adit"
 `,
   );
   return port;
@@ -182,7 +182,7 @@ export async function translatorOnGateway(path: string, aggregate: boolean): Pro
 
 /** The same on the whole engine with a regtest node. */
 export function translatorOnRegtest(path: string): Promise<string> {
-  return mineRegtestBlock('adit.one', (server) => startTranslator(path, server, false));
+  return mineRegtestBlock('adit.miner1', (server) => startTranslator(path, server, false));
 }
 
 /** The same on bare sessions: a job ahead of its block hash, and another extranonce prefix while it mines. */

@@ -58,7 +58,8 @@ const ADVICE: Readonly<Record<DisconnectReason, string>> = {
   tls: 'It tried an encrypted connection (TLS). Set the machine to plain Stratum: stratum+tcp://, no TLS or SSL.',
   proxyProtocol: 'A proxy in front of the machine sends a PROXY line. Turn the PROXY protocol off there.',
   notJson: 'It sent a line that is no Stratum V1 message.',
-  notStratum: 'It does not speak Stratum V1. If the machine is set to Stratum V2, set it to Stratum V1.',
+  notStratum:
+    'It does not speak Stratum V1. If the machine is set to Stratum V2, give it the Stratum V2 address and key from the page.',
 };
 
 export interface GatewayOptions {
