@@ -16,6 +16,7 @@ import {
   createGateway,
   createSv2Gateway,
   joinMinerViews,
+  newPrefixes,
   type Gateway,
   type MinerView,
 } from '../services/gateway/index.ts';
@@ -364,14 +365,16 @@ export class Site {
     const { practice, log } = this.#options;
     const settings = this.#options.settings();
     const lan = settings.gateway.exposure === 'lan';
+    const random = (bytes: number): Uint8Array => new Uint8Array(randomBytes(bytes));
     const common = {
+      prefixes: newPrefixes(random),
       upstream: this.#upstream,
       host: lan ? '0.0.0.0' : '127.0.0.1',
       startDifficulty: practice ? PRACTICE_DIFFICULTY : settings.gateway.startDifficulty,
       sharesPerMinute: practice ? PRACTICE_SHARES : settings.gateway.sharesPerMinute,
       limits: { maxConnections: settings.gateway.maxConnections },
       clock,
-      random: (bytes: number) => new Uint8Array(randomBytes(bytes)),
+      random,
       log,
     };
     const gateway = createGateway({

@@ -267,7 +267,7 @@ public_key = "${provider.authority}"
   const words = (): string => program.words;
   try {
     await until(words, () => program.alive() && provider.constraints.length > 0, 30_000);
-    await until(words, () => program.alive() && /listening/i.test(program.lines.join()), 10_000);
+    await until(words, () => program.alive() && /ready to accept/.test(program.lines.join()), 10_000);
 
     const nominalHashRate = 300_000;
     const extended = await connect({ extensions: [EXTENSION.workerHashrate] });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HASHES_PER_DIFFICULTY } from '../../src-main/core/mining/odds.ts';
 import type { MinerView, ShareEvent } from '../../src-main/services/gateway/index.ts';
 import { Ledger } from '../../src-main/services/ledger/index.ts';
@@ -119,15 +119,14 @@ describe('the ledger', () => {
   });
 
   it('loses no share when the store fails for a while', () => {
-    const { addShares } = store;
-    (store as { addShares: Store['addShares'] }).addShares = () => {
+    const failing = vi.spyOn(store, 'addShares').mockImplementation(() => {
       throw new Error('disk full');
-    };
+    });
     ledger.record(share('a'));
     expect(() => ledger.flush()).toThrow('disk full');
     ledger.record(share('a'));
     expect(() => ledger.flush()).toThrow('disk full');
-    (store as { addShares: Store['addShares'] }).addShares = addShares;
+    failing.mockRestore();
     ledger.flush();
     expect(store.ever()).toMatchObject({ accepted: 2, work: 8 });
     expect(store.counts(0).accepted).toBe(2);

@@ -81,6 +81,8 @@ export interface GatewayOptions {
   /** Random bytes; so that extranonces of a restarted process do not repeat. */
   readonly random: (bytes: number) => Uint8Array;
   readonly log: Log;
+  /** Shared by listeners of one upstream, so that no two machines get the same work. Default: of its own. */
+  readonly prefixes?: ExtranonceAllocator;
   /** What miners are told when they ask for a version. Default "Adit". */
   readonly serverName?: string;
 }
@@ -90,6 +92,12 @@ interface CurrentJob {
   readonly template: NotifyTemplate;
   /** The whole line for machines that come while this job is the newest. */
   readonly first: Buffer;
+}
+
+/** Extranonce prefixes for the machines of one upstream, beginning anywhere, so that a restarted process repeats no work. */
+export function newPrefixes(random: (bytes: number) => Uint8Array): ExtranonceAllocator {
+  const start = random(EXTRANONCE1_SIZE).reduce((number, byte) => number * 256 + byte, 0);
+  return new ExtranonceAllocator(EXTRANONCE1_SIZE, start);
 }
 
 export function createGateway(options: GatewayOptions): Gateway {
@@ -125,8 +133,7 @@ class StratumV1Gateway implements Gateway {
     this.#limits = limitsWith(options.limits ?? {});
     this.#sharesPerMinute = options.sharesPerMinute ?? 6;
     this.#log = options.log;
-    const start = options.random(EXTRANONCE1_SIZE).reduce((number, byte) => number * 256 + byte, 0);
-    this.#allocator = new ExtranonceAllocator(EXTRANONCE1_SIZE, start);
+    this.#allocator = options.prefixes ?? newPrefixes(options.random);
     this.#audience = new Audience(options.log);
     this.#listeners = new Listeners((socket) => this.#accept(socket), options.log);
     this.#notices = new NoticeBoard((notice) => {

@@ -1,4 +1,4 @@
-export { createGateway } from './gateway.ts';
+export { createGateway, newPrefixes } from './gateway.ts';
 export type { GatewayOptions } from './gateway.ts';
 export { GatewayError } from './errors.ts';
 export type { GatewayErrorCode } from './errors.ts';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { bytesToHex } from '../../core/bitcoin/bytes.ts';
-import { ExtranonceAllocator } from '../../core/mining/extranonce.ts';
+import type { ExtranonceAllocator } from '../../core/mining/extranonce.ts';
 import { DuplicateSet } from '../../core/mining/share.ts';
 import type { Job } from '../../core/mining/types.ts';
 import { foreignProtocol } from '../../core/stratum-v1/messages.ts';
@@ -17,7 +17,7 @@ import { NoiseResponder, type ResponderIdentity } from '../../core/stratum-v2/no
 import { HandshakeQueue, SecureChannel } from '../sv2-transport/index.ts';
 import { Audience } from './audience.ts';
 import { GatewayError } from './errors.ts';
-import type { GatewayOptions } from './gateway.ts';
+import { newPrefixes, type GatewayOptions } from './gateway.ts';
 import { limitsWith, type GatewayLimits } from './limits.ts';
 import { Listeners, every, isLoopback, remoteOf } from './listen.ts';
 import { Miners } from './miners.ts';
@@ -27,8 +27,6 @@ import { Sv2Connection, type ChannelMachine } from './sv2-connection.ts';
 import { FrameEncoder } from './sv2-frames.ts';
 import type { Gateway, GatewayAddress, MinerView, ShareEvent } from './types.ts';
 
-/** Extranonce prefix ‖ what the machine rolls: 4 and 8 bytes, as on the Stratum V1 side. Bitaxe wants 6 or more, NerdQAxe 8. */
-const PREFIX_SIZE = 4;
 const EXTRANONCE_SIZE = 12;
 /** Messages of one connection that are handled before the others get their turn. */
 const MESSAGES_PER_TURN = 64;
@@ -111,8 +109,7 @@ class StratumV2Gateway implements Gateway {
     const { log } = options;
     this.#options = options;
     this.#limits = limitsWith(options.limits ?? {});
-    const start = options.random(PREFIX_SIZE).reduce((number, byte) => number * 256 + byte, 0);
-    this.#prefixes = new ExtranonceAllocator(PREFIX_SIZE, start);
+    this.#prefixes = options.prefixes ?? newPrefixes(options.random);
     this.#admission = new Admission(this.#limits);
     this.#audience = new Audience(log);
     this.#listeners = new Listeners((socket) => this.#accept(socket), log);

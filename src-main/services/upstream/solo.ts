@@ -279,7 +279,8 @@ class Solo implements SoloUpstream {
       log.info('the node did not check the job; the next one will be shown to it', { reason: String(error) });
       return;
     }
-    if (verdict.valid) {
+    // "duplicate": the very block was found and sent meanwhile, so the node knows it and took it.
+    if (verdict.valid || verdict.reason === 'duplicate') {
       this.#approved = kind;
       log.info('the node found the job valid', { job: job.id, height: job.height });
       if (this.#problem === 'jobRefused') this.#report(undefined);

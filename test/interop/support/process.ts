@@ -49,9 +49,13 @@ export class Program {
     return `${this.#name} ${this.#ended ?? 'runs'}; its last words:\n${this.lines.slice(-30).join('\n')}`;
   }
 
+  get running(): boolean {
+    return this.#ended === undefined;
+  }
+
   /** Throws when it is no longer there. */
   alive(): true {
-    if (this.#ended !== undefined) throw new Error(this.words);
+    if (!this.running) throw new Error(this.words);
     return true;
   }
 

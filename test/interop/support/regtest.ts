@@ -43,6 +43,12 @@ export async function mineRegtestBlock(
     const connection = latest(api, 'connection');
     const blocks = latest(api, 'blocks');
     const miners = latest(api, 'miners');
+    const events = latest(api, 'events');
+    const told = (): string =>
+      Object.values(events() ?? {})
+        .slice(-10)
+        .map((event) => JSON.stringify(event))
+        .join('\n');
     await engine.start();
     const endpoint = () => connection()?.endpoints.find(({ protocol }) => protocol === 'sv2');
     await until(
@@ -57,11 +63,10 @@ export async function mineRegtestBlock(
       Object.values(blocks() ?? {}).find(
         (block) => block.worker === worker && block.status === 'onChain' && block.confirmations > 0,
       );
-    await until(
-      () => `a block of ${worker}: ${JSON.stringify(Object.values(miners() ?? {}))}\n${program.words}`,
-      () => program.alive() && found() !== undefined,
-      BLOCK_MS,
-    );
+    const seen = (): string =>
+      `a block of ${worker}: ${JSON.stringify(Object.values(miners() ?? {}))}\n${told()}\n${program.words}`;
+    await until(seen, () => found() !== undefined || !program.running, BLOCK_MS);
+    if (!program.running) throw new Error(seen());
     const row = Object.values(miners() ?? {}).find((miner) => miner.worker === worker);
     return `block ${found()?.height} of ${worker} is in the chain; ${row?.protocol ?? 'not listed'}`;
   } finally {

@@ -125,7 +125,14 @@ export abstract class ServerChannel {
   }
 
   /** The job message of this kind of channel. */
-  protected abstract jobMessage(id: number, job: Job, minNtime: number | undefined): ServerMessage;
+  protected abstract jobMessage(
+    id: number,
+    job: Job,
+    minNtime: number | undefined,
+    work: Uint8Array,
+  ): ServerMessage;
+  /** What a job that is sent once more is hashed with. */
+  protected abstract workAgain(id: number): Uint8Array;
   /** Bytes of extranonce a share brings. */
   abstract readonly rollableSize: number;
 
@@ -170,11 +177,12 @@ export abstract class ServerChannel {
     return target < this.#maxTarget ? target : this.#maxTarget;
   }
 
-  #entry(id: number, job: Job, future: boolean): ChannelJob {
+  #entry(id: number, job: Job, future: boolean, work: Uint8Array): ChannelJob {
     return {
       id,
       job,
       extranoncePrefix: this.#prefix,
+      work,
       target: this.#target,
       difficulty: this.difficulty,
       future,
@@ -189,7 +197,7 @@ export abstract class ServerChannel {
    */
   offer(id: number, job: Job): ServerMessage {
     this.takeJob(id, job, true);
-    return this.jobMessage(id, job, undefined);
+    return this.jobMessage(id, job, undefined, this.#prefix);
   }
 
   /**
@@ -200,7 +208,7 @@ export abstract class ServerChannel {
     if (this.onTip(job)) {
       const id = nextId();
       this.takeJob(id, job, false);
-      return [this.jobMessage(id, job, startNtime(job))];
+      return [this.jobMessage(id, job, startNtime(job), this.#prefix)];
     }
     const offered = this.#jobs.futureOf(job);
     if (offered) {
@@ -219,8 +227,8 @@ export abstract class ServerChannel {
   }
 
   /** Remembers a job that is sent, to this channel or its group. */
-  takeJob(id: number, job: Job, future: boolean): void {
-    this.#jobs.add(this.#entry(id, job, future));
+  takeJob(id: number, job: Job, future: boolean, work = this.#prefix): void {
+    this.#jobs.add(this.#entry(id, job, future, work));
     if (future) return;
     this.#current = job;
     this.#lastNtime = startNtime(job);
@@ -229,23 +237,24 @@ export abstract class ServerChannel {
   /** A `SetNewPrevHash` for the future job `id` is sent, to this channel or its group. */
   activate(id: number, job: Job): void {
     const prefix = this.#jobs.get(id)?.extranoncePrefix ?? this.#prefix;
-    this.#jobs.activate({ ...this.#entry(id, job, false), extranoncePrefix: prefix });
+    this.#jobs.activate({ ...this.#entry(id, job, false, prefix), extranoncePrefix: prefix });
     this.#current = job;
     this.#lastNtime = startNtime(job);
   }
 
   /**
    * The current job once more under a new id, so that a new target counts at once: jobs keep the target they were sent with
-   * (SV2 5.3.21). Its time moves on, so that header-only miners find no share a second time.
+   * (SV2 5.3.21). Its time moves on, and header-only work is varied: miners that heed no time must find no share a second time.
    */
   #again(nextId: () => number, now: number): ServerMessage[] {
     const job = this.#current;
     if (!job) return [];
     const id = nextId();
     const ntime = Math.max(startNtime(job), Math.floor(now / 1_000), this.#lastNtime + 1);
-    this.takeJob(id, job, false);
+    const work = this.workAgain(id);
+    this.takeJob(id, job, false, work);
     this.#lastNtime = ntime;
-    return [this.jobMessage(id, job, ntime)];
+    return [this.jobMessage(id, job, ntime, work)];
   }
 
   // Target
@@ -342,7 +351,7 @@ export abstract class ServerChannel {
       job,
       {
         jobId: job.id,
-        extranonce: concatBytes(entry.extranoncePrefix, share.extranonce),
+        extranonce: concatBytes(entry.work, share.extranonce),
         version: share.version,
         ntime: share.ntime,
         nonce: share.nonce,

@@ -25,6 +25,11 @@ export class ServerExtendedChannel extends ServerChannel {
     return extendedJobMessage(this.id, id, job, minNtime, this.versionRolling);
   }
 
+  /** The client rolls on where it is: the same job is not the same work to it. */
+  protected workAgain(): Uint8Array {
+    return this.extranoncePrefix;
+  }
+
   /** `OpenExtendedMiningChannel.Success` (5.3.5). */
   opened(requestId: number, groupChannelId: number): ServerMessage {
     return messageOf(OpenExtendedMiningChannelSuccess, {

@@ -20,6 +20,8 @@ export interface ChannelJob {
   readonly job: Job;
   /** The channel's prefix when the job was sent: `SetExtranoncePrefix` counts only for jobs sent after it (5.3.10). */
   readonly extranoncePrefix: Uint8Array;
+  /** The extranonce it is really hashed with, up to what the client rolls: the prefix, or a standard channel's variation of it. */
+  readonly work: Uint8Array;
   /** What shares of it are judged by: the channel's when it was sent or, of a future job, activated (5.3.21). */
   readonly target: bigint;
   readonly difficulty: number;
