@@ -93,7 +93,10 @@ async function withApplication(
 }
 
 if (wanted('live')) {
-  const node = bringTestNode();
+  const { miningDevice, translator } = APPLICATIONS;
+  const node = [miningDevice, translator].some((application) => bringApplication(application, build).ok)
+    ? bringTestNode()
+    : { ok: false as const, reason: 'no program of the reference to mine them' };
   if (node.ok) process.env['ADIT_TEST_NODE'] = node.json;
   else report.skip('blocks of a regtest node', node.reason);
   await withApplication(APPLICATIONS.miningDevice, {

@@ -27,6 +27,7 @@ import { Sv2Connection, type ChannelMachine } from './sv2-connection.ts';
 import { FrameEncoder } from './sv2-frames.ts';
 import type { Gateway, GatewayAddress, MinerView, ShareEvent } from './types.ts';
 
+/** Extranonce prefix ‖ what the machine rolls: 4 and 8 bytes, as on the Stratum V1 side. Bitaxe wants 6 or more, NerdQAxe 8. */
 const EXTRANONCE_SIZE = 12;
 /** Messages of one connection that are handled before the others get their turn. */
 const MESSAGES_PER_TURN = 64;
