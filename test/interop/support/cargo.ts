@@ -48,11 +48,7 @@ const executable = (name: string): string => (process.platform === 'win32' ? `${
 /** Names the sources of our own peer: it is built again when they change. */
 function sourcesDigest(): string {
   const hash = createHash('sha256');
-  const files = [
-    'Cargo.toml',
-    'Cargo.lock',
-    ...readdirSync(join(vectorsFolder, 'src')).map((f) => join('src', f)),
-  ];
+  const files = ['Cargo.toml', ...readdirSync(join(vectorsFolder, 'src')).map((f) => join('src', f))];
   for (const file of files.sort()) hash.update(file).update(readFileSync(join(vectorsFolder, file)));
   return hash.digest('hex');
 }
@@ -70,14 +66,7 @@ export function bringPeer(build: boolean): Brought {
   if (!runs('cargo')) return { ok: false, reason: 'no cargo: install Rust (https://rustup.rs)' };
   mkdirSync(cacheFolder, { recursive: true });
   console.error('building the reference crates (once, about 2 minutes) …');
-  const args = [
-    'build',
-    '--release',
-    '--locked',
-    '-j1',
-    '--manifest-path',
-    join(vectorsFolder, 'Cargo.toml'),
-  ];
+  const args = ['build', '--release', '-j1', '--manifest-path', join(vectorsFolder, 'Cargo.toml')];
   if (!cargo(args, { CARGO_TARGET_DIR: target }))
     return { ok: false, reason: 'the reference crates could not be built: see the words of cargo above' };
   writeFileSync(stamp, digest);
