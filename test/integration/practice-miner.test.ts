@@ -330,7 +330,9 @@ describe('the CPU miner', () => {
       miner.start(gateway.at);
       await gateway.until(() => gateway.judged.length >= 20);
       // The second thread may start later than the first finds its shares.
-      await expect.poll(() => niceOf().filter((nice) => nice === 19).length - before, { timeout: 10_000 }).toBe(2);
+      await expect
+        .poll(() => niceOf().filter((nice) => nice === 19).length - before, { timeout: 10_000 })
+        .toBe(2);
     },
   );
 

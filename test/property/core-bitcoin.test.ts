@@ -52,7 +52,10 @@ const transaction = fc.record({
     }),
     { minLength: 1, maxLength: 4 },
   ),
-  outputs: fc.array(fc.record({ value: fc.nat({ max: MAX_MONEY }), script: bytes(60) }), { minLength: 1, maxLength: 4 }),
+  outputs: fc.array(fc.record({ value: fc.nat({ max: MAX_MONEY }), script: bytes(60) }), {
+    minLength: 1,
+    maxLength: 4,
+  }),
   lockTime: u32,
 });
 
