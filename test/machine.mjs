@@ -1,7 +1,6 @@
 // What the tests need of the machine besides npm's packages: a bitcoind to test against, a Chromium to see the page in.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { environment, node24, root, say } from '../native/setup.mjs';
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -56,9 +55,8 @@ export function bringChromium() {
   }
   const path = found();
   if (path !== undefined) return { ok: true, path };
-  const playwright = join(root, 'node_modules', 'playwright');
   return {
     ok: false,
-    reason: `no Chromium. Install one (Debian: apt-get install chromium), or run "npx playwright install chromium" and name it in ADIT_TEST_CHROMIUM (${playwright}).`,
+    reason: `no Chromium. Install one (Debian: apt-get install chromium), or run "npx playwright install chromium" and name it in ADIT_TEST_CHROMIUM.`,
   };
 }

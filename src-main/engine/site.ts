@@ -249,7 +249,8 @@ export class Site {
     hub.append('events', ...this.#store.events(undefined, 100));
     if (this.#store.setAside !== undefined) this.event('bad', 'store.setAside', this.#store.setAside);
     this.#node.subscribe((snapshot) => this.#onNode(snapshot));
-    this.#upstream.onJob((job) => this.#onJob(job));
+    // Machines first: what the page shows of a job is worked out when it is on its way to them.
+    this.#upstream.onJob((job) => setImmediate(() => this.#onJob(job)));
     this.#keeper.onChange((block) => this.#onBlock(block));
     this.#keeper.onProblem((problem) => {
       if (problem !== undefined)
@@ -526,6 +527,8 @@ export class Site {
   }
 
   #onJob(job: Job): void {
+    // Another one came meanwhile; that one is shown.
+    if (this.#upstream.current() !== job) return;
     const tip = bytesToHex(job.previousHash);
     if (tip !== this.#lastTip) {
       this.#lastTip = tip;

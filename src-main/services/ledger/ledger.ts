@@ -80,7 +80,10 @@ export class Ledger {
     readonly counts: ShareCounts;
   }[] = [];
   #session: ShareCounts = NO_SHARES;
-  #day: { counts: ShareCounts; readAt: number };
+  /** Of the last day; read anew each minute, counted on in between. */
+  #day: ShareCounts;
+  /** The last minute the store was told of. */
+  #heartbeat: number | undefined;
   #ever: { accepted: number; work: number };
   #bestSession: Best | undefined;
   #bestEver: Best | undefined;
@@ -92,7 +95,7 @@ export class Ledger {
     const ever = options.store.ever();
     this.#ever = { accepted: ever.accepted, work: ever.work };
     this.#bestEver = ever.best;
-    this.#day = { counts: options.store.counts(now - DAY), readAt: now };
+    this.#day = options.store.counts(now - DAY);
     for (const record of options.store.miners().slice(0, MAX_OFFLINE)) {
       if (now - record.lastSeenAt > SHOWN_FOR) continue;
       this.#entries.set(record.id, {
@@ -112,7 +115,7 @@ export class Ledger {
   record(event: ShareEvent): void {
     const kind = event.outcome.kind === 'accepted' ? 'accepted' : event.outcome.reason;
     this.#session = withShare(this.#session, kind);
-    this.#day.counts = withShare(this.#day.counts, kind);
+    this.#day = withShare(this.#day, kind);
     let entry = this.#entries.get(event.minerId);
     if (entry === undefined) {
       // Only work makes a machine known: names on rejected shares cost their sender nothing.
@@ -181,17 +184,20 @@ export class Ledger {
   /** Writes what is new to the store, in one transaction. Where the store refuses, everything is kept for the next time. */
   flush(): void {
     const now = this.#options.now();
-    for (const entry of this.#dirty) this.#end(entry);
-    const minutes = this.#ended;
-    this.#options.store.addShares(
-      minutes,
-      [...this.#dirty].map((entry): MinerRecord => entry),
-    );
-    this.#ended = [];
-    this.#dirty.clear();
-    this.#options.store.heartbeat(now - (now % MINUTE));
-    if (now - this.#day.readAt >= MINUTE)
-      this.#day = { counts: this.#options.store.counts(now - DAY), readAt: now };
+    if (this.#dirty.size > 0) {
+      for (const entry of this.#dirty) this.#end(entry);
+      this.#options.store.addShares(
+        this.#ended,
+        [...this.#dirty].map((entry): MinerRecord => entry),
+      );
+      this.#ended = [];
+      this.#dirty.clear();
+    }
+    const minute = now - (now % MINUTE);
+    if (minute === this.#heartbeat) return;
+    this.#options.store.heartbeat(minute);
+    this.#heartbeat = minute;
+    this.#day = this.#options.store.counts(now - DAY);
     this.#dropLongGone(now);
   }
 
@@ -279,7 +285,7 @@ export class Ledger {
       hashrate: this.#rolling.at(this.#options.now()),
       miners,
       session: this.#session,
-      day: this.#day.counts,
+      day: this.#day,
       ever: this.#ever,
       bestSession: this.#bestSession ?? null,
       bestEver: this.#bestEver ?? null,
