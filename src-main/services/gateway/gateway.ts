@@ -28,7 +28,8 @@ import { Connection } from './connection.ts';
 import { GatewayError } from './errors.ts';
 import { limitsWith } from './limits.ts';
 import type { GatewayLimits } from './limits.ts';
-import { Listeners, every, isLoopback, remoteOf } from './listen.ts';
+import { Listeners, every, remoteOf } from './listen.ts';
+import { Places } from './places.ts';
 import { Miners } from './miners.ts';
 import { NoticeBoard } from './notices.ts';
 import type { Notice } from './notices.ts';
@@ -116,7 +117,7 @@ class StratumV1Gateway implements Gateway {
   readonly #connections = new Set<Connection>();
   /** Those that get jobs, in no order that matters. */
   readonly #ready: Connection[] = [];
-  readonly #perAddress = new Map<string, number>();
+  readonly #places: Places;
   readonly #miners = new Miners('sv1');
   readonly #notices: NoticeBoard;
   readonly #audience: Audience;
@@ -131,6 +132,7 @@ class StratumV1Gateway implements Gateway {
     this.#options = options;
     this.#upstream = options.upstream;
     this.#limits = limitsWith(options.limits ?? {});
+    this.#places = new Places(this.#limits);
     this.#sharesPerMinute = options.sharesPerMinute ?? 6;
     this.#log = options.log;
     this.#allocator = options.prefixes ?? newPrefixes(options.random);
@@ -205,22 +207,13 @@ class StratumV1Gateway implements Gateway {
       socket.destroy();
       return;
     }
-    const here = this.#perAddress.get(remote) ?? 0;
-    const most = isLoopback(remote) ? this.#limits.maxPerLoopback : this.#limits.maxPerAddress;
-    if (here >= most || this.#connections.size >= this.#limits.maxConnections) {
+    const full = this.#places.whyFull(remote);
+    if (full) {
       // A reset: the peer learns at once, and nothing stays behind here.
       socket.resetAndDestroy();
-      const [code, detail] =
-        here >= most
-          ? ['tooManyFromAddress', `More than ${most} connections from this address. New ones are refused.`]
-          : [
-              'tooManyConnections',
-              `More than ${this.#limits.maxConnections} connections. New ones are refused; raise the limit in the settings if these are your machines.`,
-            ];
-      this.#notices.tell({ code, remote: here >= most ? remote : 'all', detail }, now);
+      this.#notices.tell(full, now);
       return;
     }
-    this.#perAddress.set(remote, here + 1);
     const session = new Session({
       extranonce1: this.#allocator.allocate(),
       extranonce2Size: EXTRANONCE2_SIZE,
@@ -228,6 +221,7 @@ class StratumV1Gateway implements Gateway {
     });
     const connection = new Connection(socket, remote, session, this.#limits, now);
     this.#connections.add(connection);
+    this.#places.take(remote);
     socket.on('data', (packet) => this.#onData(connection, packet));
     socket.on('error', (error) =>
       this.#log.debug('gateway: connection failed', { remote, error: error.message }),
@@ -251,9 +245,7 @@ class StratumV1Gateway implements Gateway {
     connection.lines.clear();
     this.#connections.delete(connection);
     this.#allocator.release(connection.session.extranonce1);
-    const left = (this.#perAddress.get(connection.remote) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(connection.remote, left);
-    else this.#perAddress.delete(connection.remote);
+    this.#places.leave(connection.remote);
     const place = this.#ready.indexOf(connection);
     if (place !== -1) {
       const last = this.#ready.pop() as Connection;

@@ -19,7 +19,8 @@ import { Audience } from './audience.ts';
 import { GatewayError } from './errors.ts';
 import { newPrefixes, type GatewayOptions } from './gateway.ts';
 import { limitsWith, type GatewayLimits } from './limits.ts';
-import { Listeners, every, isLoopback, remoteOf } from './listen.ts';
+import { Listeners, every, remoteOf } from './listen.ts';
+import { Places } from './places.ts';
 import { Miners } from './miners.ts';
 import { NoticeBoard, type Notice } from './notices.ts';
 import { Admission } from './sv2-admission.ts';
@@ -92,7 +93,7 @@ class StratumV2Gateway implements Gateway {
   readonly #seen = new DuplicateSet(MAX_SEEN);
   readonly #jobIds = new Set<number>();
   readonly #connections = new Set<Sv2Connection>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #places: Places;
   readonly #admission: Admission<Sv2Connection>;
   readonly #handshakes = new HandshakeQueue();
   readonly #miners = new Miners('sv2');
@@ -110,6 +111,7 @@ class StratumV2Gateway implements Gateway {
     const { log } = options;
     this.#options = options;
     this.#limits = limitsWith(options.limits ?? {});
+    this.#places = new Places(this.#limits);
     this.#prefixes = options.prefixes ?? newPrefixes(options.random);
     this.#admission = new Admission(this.#limits);
     this.#audience = new Audience(log);
@@ -183,9 +185,9 @@ class StratumV2Gateway implements Gateway {
       this.#notices.tell(full, now);
       return;
     }
-    this.#perAddress.set(remote, (this.#perAddress.get(remote) ?? 0) + 1);
     const connection = new Sv2Connection(socket, remote, this.#session(), this.#limits, now);
     this.#connections.add(connection);
+    this.#places.take(remote);
     socket.on('data', (packet) => this.#onData(connection, packet));
     socket.on('error', (error) =>
       this.#options.log.debug('gateway: connection failed', { remote, error: error.message }),
@@ -201,18 +203,10 @@ class StratumV2Gateway implements Gateway {
   }
 
   #whyFull(remote: string, now: number): Notice | undefined {
-    const { maxPerLoopback, maxPerAddress, maxConnections, maxUnfinishedPerAddress } = this.#limits;
-    const most = isLoopback(remote) ? maxPerLoopback : maxPerAddress;
-    if ((this.#perAddress.get(remote) ?? 0) >= most) {
-      const detail = `More than ${most} connections from this address. New ones are refused.`;
-      return { code: 'tooManyFromAddress', remote, detail };
-    }
-    if (this.#connections.size >= maxConnections) {
-      const detail = `More than ${maxConnections} connections. New ones are refused; raise the limit in the settings if these are your machines.`;
-      return { code: 'tooManyConnections', remote: 'all', detail };
-    }
+    const full = this.#places.whyFull(remote);
+    if (full) return full;
     if (this.#admission.full(remote)) {
-      const detail = `More than ${maxUnfinishedPerAddress} connections from this address have not finished their handshake. New ones are refused until they have.`;
+      const detail = `More than ${this.#limits.maxUnfinishedPerAddress} connections from this address have not finished their handshake. New ones are refused until they have.`;
       return { code: 'tooManyHandshakes', remote, detail };
     }
     if (this.#admission.failing(remote, now)) {
@@ -272,9 +266,7 @@ class StratumV2Gateway implements Gateway {
     this.#admission.remove(connection);
     // Our half of the handshake was for nothing.
     if (connection.secure && !connection.wasReady) this.#admission.fail(remote, this.#options.clock.now());
-    const left = (this.#perAddress.get(remote) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(remote, left);
-    else this.#perAddress.delete(remote);
+    this.#places.leave(remote);
     this.#leave(connection.takeMachines());
   }
 
